@@ -1,0 +1,24 @@
+package com.example.cafe.local;
+
+import java.nio.file.Path;
+
+/**
+ * How the local cloud runs.
+ *
+ * @param project the folder of template.yaml
+ * @param work where everything it writes goes: target/local
+ * @param apiPort the site's port, 0 for any free one
+ * @param awsPort the AWS endpoint's port, 0 for any free one
+ * @param debug the function to open a debug port in, or ""
+ * @param debugPort that port
+ */
+record Settings(Path project, Path work, int apiPort, int awsPort, String debug, int debugPort) {
+  static final String ACCOUNT = "000000000000";
+  static final String REGION = "eu-central-1";
+  static final String STACK = "cafe";
+
+  /** An ARN in the local account and region: {@code arn("sqs", "name")}. */
+  static String arn(String service, String resource) {
+    return "arn:aws:" + service + ":" + REGION + ":" + ACCOUNT + ":" + resource;
+  }
+}
