@@ -82,7 +82,9 @@ public final class NotifyCustomer implements RequestHandler<SQSEvent, SQSBatchRe
       LOG.info("Mailed");
     } catch (SesV2Exception e) {
       // SES said no, so nothing left: the next attempt need not wait until the claim is stale.
-      notifications.release(eventId, deadline);
+      if (e.statusCode() < 500) {
+        notifications.release(eventId, deadline);
+      }
       throw e;
     }
   }
