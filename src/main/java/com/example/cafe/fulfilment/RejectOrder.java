@@ -1,0 +1,51 @@
+package com.example.cafe.fulfilment;
+
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.RequestHandler;
+import com.example.cafe.order.OrderProgress;
+import com.example.cafe.order.Outbox;
+import com.example.cafe.platform.Database;
+import com.example.cafe.platform.Deadline;
+import com.example.cafe.platform.Logs;
+import com.example.cafe.platform.Snapshot;
+import java.time.Clock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The other end of Fulfilment: closes an order with a reason, puts what was reserved back, and tells the others of it. */
+public final class RejectOrder implements RequestHandler<Step, Step.Done> {
+  private static final Logger LOG = LoggerFactory.getLogger(RejectOrder.class);
+  private final OrderProgress orders;
+  private final Outbox outbox;
+
+  public RejectOrder() {
+    this(Database.fromEnvironment(), Clock.systemUTC());
+  }
+
+  private RejectOrder(Database database, Clock clock) {
+    this(new OrderProgress(database, clock), Outbox.fromEnvironment(database, clock));
+    Snapshot.prime(database::prime);
+  }
+
+  RejectOrder(OrderProgress orders, Outbox outbox) {
+    this.orders = orders;
+    this.outbox = outbox;
+  }
+
+  @Override
+  public Step.Done handleRequest(Step step, Context context) {
+    return Logs.invocation(context, () -> {
+      Logs.correlation(step.correlationId());
+      Logs.order(step.orderId());
+      var reason = step.reason();
+      if (reason == null) {
+        throw new IllegalArgumentException("reason is missing");
+      }
+      var deadline = Deadline.of(context);
+      var event = orders.reject(step.id(), reason.code(), reason.message(), step.correlationId(), deadline);
+      LOG.info("Rejected: {}", reason.code());
+      event.ifPresent(unpublished -> outbox.publish(unpublished, deadline));
+      return new Step.Done(step.orderId(), "REJECTED");
+    });
+  }
+}
