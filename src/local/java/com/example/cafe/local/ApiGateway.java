@@ -1,6 +1,7 @@
 package com.example.cafe.local;
 
 import com.example.cafe.local.Cognito.Verification;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -33,6 +34,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -57,8 +59,8 @@ final class ApiGateway implements Service {
       DateTimeFormatter.ofPattern("dd/MMM/yyyy:HH:mm:ss Z", Locale.ENGLISH).withZone(ZoneOffset.UTC);
   private static final DateTimeFormatter CLAIM_TIME =
       DateTimeFormatter.ofPattern("EEE MMM dd HH:mm:ss 'UTC' yyyy", Locale.ENGLISH).withZone(ZoneOffset.UTC);
-  private static final Pattern VARIABLE = Pattern.compile("\\$\\{?((?:context|stageVariables|method\\.request\\.\\w+)"
-      + "(?:\\.[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]+)?)+)}?");
+  private static final String NAME = "(?:context|stageVariables|method\\.request\\.\\w+)(?:\\.[\\w-]+(?::[\\w-]+)?)+";
+  private static final Pattern VARIABLE = Pattern.compile("\\$\\{(" + NAME + ")}|\\$(" + NAME + ")");
   private static final Pattern HEADER_NAME = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+");
   private static final Set<String> DROPPED_REQUEST_HEADERS = Set.of("connection", "content-length", "content-md5", "expect",
       "max-forwards", "proxy-authenticate", "server", "te", "transfer-encoding", "trailer", "upgrade", "www-authenticate");
@@ -593,7 +595,7 @@ final class ApiGateway implements Service {
     if (method.validatesBody() && model != null) {
       JsonNode body;
       try {
-        body = Json.MAPPER.reader().with(com.fasterxml.jackson.databind.DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+        body = Json.MAPPER.reader().with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .readTree(request.body());
       } catch (IOException e) {
         throw Rejection.badBody("[Unknown error parsing request body]");
@@ -881,9 +883,10 @@ final class ApiGateway implements Service {
   /** Replaces variables, which is all that the template of a gateway response can do; escaped to stay valid JSON. */
   private static String substitute(String template, Request request, boolean json) {
     return VARIABLE.matcher(template).replaceAll(variable -> {
-      var value = evaluate(variable.group(1), request, Map.of());
-      return java.util.regex.Matcher.quoteReplacement(
-          json && !variable.group(1).equals("context.error.messageString") ? MappingTemplates.escapeJson(value) : value);
+      var name = variable.group(1) == null ? variable.group(2) : variable.group(1);
+      var value = evaluate(name, request, Map.of());
+      return Matcher.quoteReplacement(
+          json && !name.equals("context.error.messageString") ? MappingTemplates.escapeJson(value) : value);
     });
   }
 
@@ -1031,7 +1034,7 @@ final class ApiGateway implements Service {
 
   private static String withStageVariables(String text, Stage stage) {
     return Pattern.compile("\\$\\{stageVariables\\.(\\w+)}").matcher(text).replaceAll((MatchResult variable) ->
-        java.util.regex.Matcher.quoteReplacement(stage.variables().getOrDefault(variable.group(1), "")));
+        Matcher.quoteReplacement(stage.variables().getOrDefault(variable.group(1), "")));
   }
 
   private static byte[] bytes(String text) {

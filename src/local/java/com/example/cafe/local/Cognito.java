@@ -27,9 +27,9 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.text.ParseException;
-import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collections;
@@ -72,7 +72,7 @@ final class Cognito implements Service {
   private static final int MAX_FORM = 64 * 1024;
 
   private final String endpoint;
-  private final Clock clock;
+  private final InstantSource clock;
   private final CompletableFuture<RSAKey> key = new CompletableFuture<>();
   private final Map<String, Pool> pools = Collections.synchronizedMap(new LinkedHashMap<>());
   private final Map<String, Grant> codes = new ConcurrentHashMap<>();
@@ -80,10 +80,10 @@ final class Cognito implements Service {
 
   /** @param endpoint the public address of the AWS endpoint, without a slash at the end: the tokens' issuer */
   Cognito(String endpoint) {
-    this(endpoint, Clock.systemUTC());
+    this(endpoint, InstantSource.system());
   }
 
-  Cognito(String endpoint, Clock clock) {
+  Cognito(String endpoint, InstantSource clock) {
     this.endpoint = endpoint;
     this.clock = clock;
     // An RSA key takes a few hundred milliseconds on a small machine: nobody waits for it before the first token.
@@ -580,15 +580,13 @@ final class Cognito implements Service {
   /** The OpenID provider and its sign-in page, for the paths that {@link #serves} names. */
   HttpHandler handler() {
     return exchange -> {
-      try (exchange) {
-        Answer answer;
-        try {
-          answer = answer(exchange);
-        } catch (Refusal e) {
-          answer = e.answer;
-        }
-        send(exchange, answer);
+      Answer answer;
+      try {
+        answer = answer(exchange);
+      } catch (Refusal e) {
+        answer = e.answer;
       }
+      send(exchange, answer);
     };
   }
 
@@ -886,11 +884,15 @@ final class Cognito implements Service {
     // As the real end points: a site of another origin may fetch its tokens, there are no cookies to abuse.
     headers.set("Access-Control-Allow-Origin", "*");
     answer.headers().forEach(headers::set);
+    // Whatever is left of the request is read, so that the connection can serve the next one.
+    exchange.getRequestBody().readNBytes(MAX_FORM);
     var body = answer.body().getBytes(StandardCharsets.UTF_8);
     var empty = body.length == 0 || exchange.getRequestMethod().equals("HEAD");
     exchange.sendResponseHeaders(answer.status(), empty ? -1 : body.length);
-    if (!empty) {
-      exchange.getResponseBody().write(body);
+    try (var out = exchange.getResponseBody()) {
+      if (!empty) {
+        out.write(body);
+      }
     }
   }
 

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
@@ -44,7 +45,7 @@ final class RestApi {
 
   private final JsonNode document;
   private final List<Method> methods = new ArrayList<>();
-  private final Map<String, GatewayResponse> gatewayResponses = new LinkedHashMap<>();
+  private final Map<String, GatewayResponse> gatewayResponses = new ConcurrentHashMap<>();
   private final Set<String> binaryMediaTypes = new LinkedHashSet<>();
 
   /** @param pathParameters values as sent, still percent-encoded, as in the proxy event of a REST API */
