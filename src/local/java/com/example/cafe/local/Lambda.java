@@ -124,6 +124,11 @@ final class Lambda implements Service {
     functions.values().forEach(function -> function.pool().processes().forEach(FunctionProcess::kill));
   }
 
+  /** For tests: what functions see when the local cloud dies. */
+  void breakRuntimeApi() {
+    host.runtimeApi.close();
+  }
+
   @Override
   public void close() {
     closed = true;
