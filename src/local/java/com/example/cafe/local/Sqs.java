@@ -173,12 +173,7 @@ final class Sqs implements Service {
     server.stopAndWait();
   }
 
-  /**
-   * The code that clients of the older query protocol know, for the {@code x-amzn-query-error} header ("CODE;Sender");
-   * the SDKs show it to the program.
-   *
-   * @param code an {@link AwsException}'s code
-   */
+  /** The code that clients of the former query protocol know an error by; the SDKs still show it to the program. */
   static String queryErrorCode(String code) {
     return switch (code) {
       case "QueueDoesNotExist" -> "AWS.SimpleQueueService.NonExistentQueue";
@@ -196,6 +191,14 @@ final class Sqs implements Service {
 
   @Override
   public ObjectNode call(String operation, ObjectNode input, Caller caller) {
+    try {
+      return serve(operation, input, caller);
+    } catch (AwsException e) {
+      throw new AwsException(e.status(), e.code(), e.getMessage(), e.members(), queryErrorCode(e.code()));
+    }
+  }
+
+  private ObjectNode serve(String operation, ObjectNode input, Caller caller) {
     return switch (operation) {
       case "CreateQueue" -> createQueue(input);
       case "DeleteQueue" -> deleteQueue(input);
@@ -586,7 +589,7 @@ final class Sqs implements Service {
   private static String eventType(JsonNode message) {
     var type = message.path("MessageAttributes").path("type").path("StringValue").asText("");
     var body = message.path("MessageBody").asText();
-    if (type.isEmpty() && body.startsWith("{\"Type\"")) {
+    if (type.isEmpty() && body.startsWith("{") && body.contains("\"Notification\"")) {
       try {
         type = Json.parse(body).path("MessageAttributes").path("type").path("Value").asText("");
       } catch (IllegalArgumentException e) {

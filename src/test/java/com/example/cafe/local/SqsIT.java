@@ -123,7 +123,8 @@ class SqsIT {
   void aQueueThatIsNotThereIsSaidSoInBothProtocolsWords() {
     refused("QueueDoesNotExist", "The specified queue does not exist.",
         "SendMessage", "{'QueueUrl':'%s','MessageBody':'x'}", ENDPOINT + "/000000000000/nowhere");
-    assertThat(Sqs.queryErrorCode("QueueDoesNotExist")).isEqualTo("AWS.SimpleQueueService.NonExistentQueue");
+    assertThatThrownBy(() -> call("GetQueueUrl", "{'QueueName':'nowhere'}")).isInstanceOfSatisfying(AwsException.class,
+        e -> assertThat(e.queryCode()).isEqualTo("AWS.SimpleQueueService.NonExistentQueue"));
     refused("MissingRequiredParameterException", "The request must contain the parameter QueueUrl.",
         "SendMessage", "{'MessageBody':'x'}");
     var url = create(name, "{}");
