@@ -259,13 +259,19 @@ final class Cognito implements Service {
 
   // ---- tokens
 
+  /** A signed-in demo user's ID token, valid for an hour; see {@link #token(String, Duration)}. */
+  String token(String name) {
+    return token(name, Duration.ofHours(1));
+  }
+
   /**
-   * A signed-in demo user's ID token, valid for an hour, of the first user pool that has a client.
+   * A signed-in demo user's ID token, of the first user pool that has a client.
    *
+   * @param life from now on; a negative one gives a token that has expired
    * @throws AwsException UserNotFoundException for anyone but {@link #USERS}, ResourceNotFoundException while there is
    *     no user pool with a client
    */
-  String token(String name) {
+  String token(String name, Duration life) {
     var user = USERS.stream().filter(one -> one.name().equals(name)).findFirst()
         .orElseThrow(() -> AwsException.badRequest("UserNotFoundException", "User does not exist: " + name + ". There are "
             + USERS.stream().map(User::name).collect(Collectors.joining(", ")) + "."));
@@ -273,7 +279,7 @@ final class Cognito implements Service {
         .orElseThrow(() -> AwsException.badRequest("ResourceNotFoundException", "There is no user pool with a client."));
     var client = pool.clients().values().iterator().next();
     var now = clock.instant();
-    return sign(idClaims(pool, client, user, now, null), now, Duration.ofHours(1));
+    return sign(idClaims(pool, client, user, now, null), now, life);
   }
 
   /**

@@ -119,6 +119,11 @@ final class Lambda implements Service {
             .filter(pid -> pid != 0).toList(), (a, b) -> a, TreeMap::new));
   }
 
+  /** The variables that the template gives each function, by its logical id. */
+  Map<String, Map<String, String>> variables() {
+    return functions.values().stream().collect(Collectors.toMap(LambdaFunction::logicalId, LambdaFunction::variables, (a, b) -> a, TreeMap::new));
+  }
+
   /** Kills every instance of every function, whatever it does: what a sudden loss of the machines would do. */
   void killAll() {
     functions.values().forEach(function -> function.pool().processes().forEach(FunctionProcess::kill));

@@ -219,6 +219,11 @@ final class LambdaFunction implements AutoCloseable {
     return arn == null || arn.isEmpty() ? null : arn;
   }
 
+  /** The variables that the template gives it. */
+  Map<String, String> variables() {
+    return variables;
+  }
+
   /** The environment that is the same for all instances, as Lambda sets it. */
   Map<String, String> environment() {
     var environment = new TreeMap<String, String>();
