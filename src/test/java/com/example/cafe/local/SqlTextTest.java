@@ -28,7 +28,7 @@ class SqlTextTest {
       SELECT 1 -- :a                  | SELECT 1 -- :a               |
       f(x := :a)                      | f(x := ?)                    | a
       SELECT t[1:2], t[:low]          | SELECT t[1:2], t[?]          | low
-      SELECT a ? 'b', c ?| :d         | SELECT a ?? 'b', c ??| ?     | d
+      SELECT a ? 'b', c ?& :d         | SELECT a ?? 'b', c ??& ?     | d
       SELECT a$1, name:b              | SELECT a$1, name?            | b
       SELECT 12:30                    | SELECT 12:30                 |
       """)
