@@ -254,9 +254,9 @@ final class DataApi implements Service {
     var transaction = transaction(id, cluster);
     var database = Json.text(input, "database");
     if (database != null && !database.equals(transaction.database)) {
-      throw badRequest("BadRequestException", "Database name is not the same as transaction");
+      throw badRequest("ValidationException", "Database name is not the same as transaction");
     }
-    occupy(transaction);
+    occupy(id, transaction);
     return timed(transaction.connection, endure, work, () -> {
       transaction.used = clock.instant();
       transaction.busy.set(false);
@@ -455,7 +455,7 @@ final class DataApi implements Service {
     var cluster = cluster(input);
     credentials(input, caller);
     var transaction = transaction(id, cluster);
-    occupy(transaction);
+    occupy(id, transaction);
     transactions.remove(id, transaction);
     try {
       if (commit) {
@@ -480,15 +480,21 @@ final class DataApi implements Service {
     expire();
     var transaction = transactions.get(id);
     if (transaction == null || transaction.cluster != cluster) {
-      throw new AwsException(404, "TransactionNotFoundException", "Transaction " + id + " is not found");
+      throw notFound(id);
     }
     return transaction;
   }
 
-  private static void occupy(Transaction transaction) {
+  /** Takes a transaction for one statement, or for its end. */
+  private void occupy(String id, Transaction transaction) {
     if (!transaction.busy.compareAndSet(false, true)) {
-      throw badRequest("DatabaseErrorException", "Transaction is still running a query");
+      // Who ends a transaction never frees it: what is gone from the map by now was committed or timed out just so.
+      throw transactions.containsKey(id) ? badRequest("DatabaseErrorException", "Transaction is still running a query") : notFound(id);
     }
+  }
+
+  private static AwsException notFound(String id) {
+    return new AwsException(404, "TransactionNotFoundException", "Transaction " + id + " is not found");
   }
 
   private void reap() {
@@ -729,6 +735,7 @@ final class DataApi implements Service {
           Json.write(Json.object().put("username", user).put("password", password))));
     }
     var port = String.valueOf(postgres().port());
+    log.event("sql", "cluster " + id + " is PostgreSQL at 127.0.0.1:" + port + ", database " + database);
     attributes.putAll(Map.of("DBClusterArn", arn, "DBClusterResourceId", resourceId("cluster", id),
         "Endpoint.Address", "127.0.0.1", "Endpoint.Port", port, "ReadEndpoint.Address", "127.0.0.1"));
     return new Provisioned(id, attributes);

@@ -13,7 +13,9 @@ import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
 import java.sql.Types;
 import java.time.LocalDateTime;
+import java.time.LocalTime;
 import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashSet;
@@ -80,10 +82,12 @@ final class Results {
     var records = Json.array();
     long size = 0;
     while (rows.next()) {
-      size = checked(size, rows, columns.size());
       var record = records.addArray();
+      size += 2;
       for (int i = 0; i < columns.size(); i++) {
-        record.add(field(columns.get(i), rows.getString(i + 1), options));
+        var text = rows.getString(i + 1);
+        size = checked(size, text);
+        record.add(field(columns.get(i), text, options));
       }
     }
     return records;
@@ -100,11 +104,12 @@ final class Results {
     var objects = Json.array();
     long size = 0;
     while (rows.next()) {
-      size = checked(size, rows, columns.size());
       var object = objects.addObject();
+      size += 2;
       for (int i = 0; i < columns.size(); i++) {
         var column = columns.get(i);
         var text = rows.getString(i + 1);
+        size = checked(size, text);
         object.set(column.name, text == null ? null : column.array
             ? jsonArray(column.kind, arrayElements(text), options) : plain(scalar(column.kind, text, options)));
       }
@@ -112,12 +117,8 @@ final class Results {
     return objects;
   }
 
-  private static long checked(long size, ResultSet rows, int columns) throws SQLException {
-    long total = size + 2;
-    for (int i = 1; i <= columns; i++) {
-      var text = rows.getString(i);
-      total += 4 + (text == null ? 0 : utf8Length(text));
-    }
+  private static long checked(long size, @Nullable String text) {
+    long total = size + 4 + (text == null ? 0 : utf8Length(text));
     if (total > MAX_BYTES) {
       throw tooLarge();
     }
@@ -258,9 +259,9 @@ final class Results {
       return text.substring(0, matcher.end(4)) + fraction(matcher.group(5));
     }
     var local = LocalDateTime.of(Integer.parseInt(matcher.group(1)), Integer.parseInt(matcher.group(2)),
-        Integer.parseInt(matcher.group(3)), 0, 0).with(java.time.LocalTime.parse(matcher.group(4)));
+        Integer.parseInt(matcher.group(3)), 0, 0).with(LocalTime.parse(matcher.group(4)));
     var utc = local.atOffset(ZoneOffset.of(matcher.group(6))).withOffsetSameInstant(ZoneOffset.UTC);
-    return java.time.format.DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss", Locale.ROOT).format(utc)
+    return DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss", Locale.ROOT).format(utc)
         + fraction(matcher.group(5));
   }
 
