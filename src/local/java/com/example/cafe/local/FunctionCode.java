@@ -64,6 +64,10 @@ final class FunctionCode {
     this.libraries = libraries(classpath);
   }
 
+  Path classes() {
+    return classes;
+  }
+
   /** The jars that a function finds besides its own code, those of the package first. */
   List<Path> libraries() {
     return libraries;

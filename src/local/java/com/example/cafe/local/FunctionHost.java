@@ -50,6 +50,7 @@ final class FunctionHost implements AutoCloseable {
     this.code = new FunctionCode(classes, classpath, folder, log);
     this.nativeLibrary = nativeLibrary();
     this.aot = new AotCache(javaCommand, code.libraries(), settings.work().toAbsolutePath().getParent().resolve("aot"), log);
+    aot.clientOptions(clientOptions());
     this.runtimeApi = new RuntimeApi();
     var processors = Runtime.getRuntime().availableProcessors();
     this.starts = new Semaphore(Math.max(2, processors));
@@ -125,16 +126,27 @@ final class FunctionHost implements AutoCloseable {
     }
   }
 
-  /** JVM options that every function gets. */
-  List<String> jvmOptions() {
-    var options = new ArrayList<String>(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-        "-XX:-UsePerfData", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr",
+  private List<String> clientOptions() {
+    return nativeLibrary == null ? List.of()
+        : List.of("-Dcom.amazonaws.services.lambda.runtime.api.client.runtimeapi.NativeClient.JNI=" + nativeLibrary);
+  }
+
+  /** JVM options for a function. @param own those that the template gives it in JAVA_TOOL_OPTIONS, which go first */
+  List<String> jvmOptions(String own) {
+    var options = new ArrayList<String>(List.of("-XX:-UsePerfData", "-Xlog:disable", "-Xlog:all=error:stderr",
         "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
         "-Djava.net.preferIPv4Stack=true", "-Dfile.encoding=UTF-8"));
-    if (nativeLibrary != null) {
-      options.add("-Dcom.amazonaws.services.lambda.runtime.api.client.runtimeapi.NativeClient.JNI=" + nativeLibrary);
+    options.addAll(clientOptions());
+    // A JVM refuses to start with two collectors or two archives.
+    if (!own.matches(".*-XX:\\+Use\\w+GC\\b.*")) {
+      options.add("-XX:+UseSerialGC");
     }
-    aot.file().ifPresent(file -> options.add("-XX:AOTCache=" + file));
+    if (!own.contains("Tiered")) {
+      options.add("-XX:TieredStopAtLevel=1");
+    }
+    if (!own.matches(".*(-Xshare|SharedArchiveFile|AOT|-javaagent).*")) {
+      aot.file().ifPresent(file -> options.add("-XX:AOTCache=" + file));
+    }
     return options;
   }
 

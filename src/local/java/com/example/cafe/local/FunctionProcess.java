@@ -116,7 +116,7 @@ final class FunctionProcess implements RuntimeApi.Runtime {
       command.add(host.javaCommand.toString());
       command.add(FunctionHost.MARK + id);
       command.add("-Xmx" + function.heapMb() + "m");
-      command.addAll(host.jvmOptions());
+      command.addAll(host.jvmOptions(function.environment().getOrDefault("JAVA_TOOL_OPTIONS", "")));
       command.add("-Djava.io.tmpdir=" + temporary);
       if (debug) {
         command.add("-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:"

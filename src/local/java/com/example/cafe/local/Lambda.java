@@ -86,7 +86,7 @@ final class Lambda implements Service {
     }
     started = true;
     mappings.values().forEach(EventSourceMapping::start);
-    host.aot.trainWhenQuiet(host.folder(), host.jvmOptions(), host.runtimeApi);
+    host.aot.trainWhenQuiet(host.code.classes());
   }
 
   private void housekeep() {
