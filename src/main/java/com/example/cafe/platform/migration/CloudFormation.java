@@ -5,9 +5,12 @@ import java.io.UncheckedIOException;
 import java.net.HttpURLConnection;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Answers CloudFormation's requests: a PUT to the address, presigned, that each request brings. */
 class CloudFormation {
+  private static final Logger LOG = LoggerFactory.getLogger(CloudFormation.class);
   private static final int ATTEMPTS = 3;
   private static final int TIMEOUT_MILLIS = 5_000;
 
@@ -44,7 +47,10 @@ class CloudFormation {
     }
     var status = connection.getResponseCode();
     connection.disconnect();
-    if (status / 100 != 2) {
+    if (status / 100 == 4) {
+      // The address has expired: nobody waits for the answer any more, and another attempt would get the same.
+      LOG.warn("CloudFormation refused the answer with HTTP {}", status);
+    } else if (status / 100 != 2) {
       throw new IOException("HTTP " + status);
     }
   }
