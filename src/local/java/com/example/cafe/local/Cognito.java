@@ -267,6 +267,11 @@ final class Cognito implements Service {
    *     no user pool with a client
    */
   String token(String name) {
+    return token(name, Duration.ofHours(1));
+  }
+
+  /** The same with another life; one of zero or less gives a token that has expired already. */
+  String token(String name, Duration life) {
     var user = USERS.stream().filter(one -> one.name().equals(name)).findFirst()
         .orElseThrow(() -> AwsException.badRequest("UserNotFoundException", "User does not exist: " + name + ". There are "
             + USERS.stream().map(User::name).collect(Collectors.joining(", ")) + "."));
@@ -274,7 +279,7 @@ final class Cognito implements Service {
         .orElseThrow(() -> AwsException.badRequest("ResourceNotFoundException", "There is no user pool with a client."));
     var client = pool.clients().values().iterator().next();
     var now = clock.instant();
-    return sign(idClaims(pool, client, user, now, null), now, Duration.ofHours(1));
+    return sign(idClaims(pool, client, user, now, null), now, life);
   }
 
   /**
