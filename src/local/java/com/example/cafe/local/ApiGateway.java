@@ -61,6 +61,8 @@ final class ApiGateway implements Service {
       DateTimeFormatter.ofPattern("EEE MMM dd HH:mm:ss 'UTC' yyyy", Locale.ENGLISH).withZone(ZoneOffset.UTC);
   private static final String NAME = "(?:context|stageVariables|method\\.request\\.\\w+)(?:\\.[\\w-]+(?::[\\w-]+)?)+";
   private static final Pattern VARIABLE = Pattern.compile("\\$\\{(" + NAME + ")}|\\$(" + NAME + ")");
+  private static final Pattern STAGE_VARIABLE = Pattern.compile("\\$\\{stageVariables\\.(\\w+)}");
+  private static final Pattern WORD = Pattern.compile("(^|-)([a-z])");
   private static final Pattern HEADER_NAME = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+");
   private static final Set<String> DROPPED_REQUEST_HEADERS = Set.of("connection", "content-length", "content-md5", "expect",
       "max-forwards", "proxy-authenticate", "server", "te", "transfer-encoding", "trailer", "upgrade", "www-authenticate");
@@ -74,7 +76,6 @@ final class ApiGateway implements Service {
   private final Aws aws;
   private final Cognito cognito;
   private final EventLog events;
-  private final MappingTemplates mappingTemplates = new MappingTemplates();
   private final Map<String, Api> apis = new ConcurrentHashMap<>();
   private final Map<String, Stage> stages = new ConcurrentHashMap<>();
 
@@ -324,7 +325,8 @@ final class ApiGateway implements Service {
     for (var setting : properties.path("MethodSettings")) {
       setting.fieldNames().forEachRemaining(member -> {
         if (!Set.of("ResourcePath", "HttpMethod", "ThrottlingRateLimit", "ThrottlingBurstLimit", "LoggingLevel",
-            "MetricsEnabled", "DataTraceEnabled", "CachingEnabled", "CacheDataEncrypted", "CacheTtlInSeconds").contains(member)) {
+            "MetricsEnabled", "DataTraceEnabled", "CachingEnabled", "CacheDataEncrypted", "CacheTtlInSeconds")
+            .contains(member)) {
           throw new IllegalArgumentException("property MethodSettings: " + member + " is not supported");
         }
       });
@@ -794,7 +796,7 @@ final class ApiGateway implements Service {
 
   // ---- mock
 
-  private Response mock(Request request, RestApi.Match match, RestApi.Integration.Mock mock) {
+  private static Response mock(Request request, RestApi.Match match, RestApi.Integration.Mock mock) {
     var body = new String(request.body(), StandardCharsets.UTF_8);
     var input = new MappingTemplates.Input(body, Map.of("path", match.pathParameters(), "querystring",
         lastValues(request.query()), "header", lastValues(request.headers())));
@@ -826,8 +828,8 @@ final class ApiGateway implements Service {
     }
   }
 
-  private String render(String template, MappingTemplates.Input input, Request request) {
-    return mappingTemplates.render(template, input, request.context(), request.stage().variables());
+  private static String render(String template, MappingTemplates.Input input, Request request) {
+    return MappingTemplates.render(template, input, request.context(), request.stage().variables());
   }
 
   private static Map<String, String> lastValues(Map<String, List<String>> values) {
@@ -954,7 +956,7 @@ final class ApiGateway implements Service {
   /** The headers as sent, but for the case of their names: the server has lost it, this is the usual one. */
   private static Map<String, List<String>> headers(HttpExchange exchange) {
     var headers = new TreeMap<String, List<String>>(String.CASE_INSENSITIVE_ORDER);
-    exchange.getRequestHeaders().forEach((name, values) -> headers.put(Pattern.compile("(^|-)([a-z])").matcher(name)
+    exchange.getRequestHeaders().forEach((name, values) -> headers.put(WORD.matcher(name)
         .replaceAll(match -> match.group(1) + match.group(2).toUpperCase(Locale.ROOT)), List.copyOf(values)));
     return headers;
   }
@@ -1033,7 +1035,7 @@ final class ApiGateway implements Service {
   }
 
   private static String withStageVariables(String text, Stage stage) {
-    return Pattern.compile("\\$\\{stageVariables\\.(\\w+)}").matcher(text).replaceAll((MatchResult variable) ->
+    return STAGE_VARIABLE.matcher(text).replaceAll((MatchResult variable) ->
         Matcher.quoteReplacement(stage.variables().getOrDefault(variable.group(1), "")));
   }
 

@@ -39,10 +39,11 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
@@ -173,7 +174,7 @@ final class Cognito implements Service {
     var name = Json.text(properties, "UserPoolName");
     var id = Settings.REGION + "_" + stableId(resource.name(), 9, true);
     var pool = new Pool(id, name == null ? resource.name() : name, signInWith.contains("email"), properties,
-        new ConcurrentHashMap<>(), new ConcurrentHashMap<>(), clock.instant());
+        new ConcurrentSkipListMap<>(), new ConcurrentSkipListMap<>(), clock.instant());
     pools.put(id, pool);
     return new Provisioner.Provisioned(id, Map.of("Arn", pool.arn(), "UserPoolId", id, "ProviderURL", issuer(pool),
         "ProviderName", issuer(pool).replaceFirst("^https?://", "")));
@@ -259,18 +260,17 @@ final class Cognito implements Service {
 
   // ---- tokens
 
-  /** A signed-in demo user's ID token, valid for an hour; see {@link #token(String, Duration)}. */
+  /**
+   * A signed-in demo user's ID token, valid for an hour, of the first user pool that has a client.
+   *
+   * @throws AwsException UserNotFoundException for anyone but {@link #USERS}, ResourceNotFoundException while there is
+   *     no user pool with a client
+   */
   String token(String name) {
     return token(name, Duration.ofHours(1));
   }
 
-  /**
-   * A signed-in demo user's ID token, of the first user pool that has a client.
-   *
-   * @param life from now on; a negative one gives a token that has expired
-   * @throws AwsException UserNotFoundException for anyone but {@link #USERS}, ResourceNotFoundException while there is
-   *     no user pool with a client
-   */
+  /** The same with another life; one of zero or less gives a token that has expired already. */
   String token(String name, Duration life) {
     var user = USERS.stream().filter(one -> one.name().equals(name)).findFirst()
         .orElseThrow(() -> AwsException.badRequest("UserNotFoundException", "User does not exist: " + name + ". There are "
@@ -710,7 +710,7 @@ final class Cognito implements Service {
     }
     var allowed = texts(client.properties().path("AllowedOAuthScopes"));
     var scope = parameters.getOrDefault("scope", "");
-    var scopes = new ConcurrentSkipListSet<String>(scope.isBlank() ? allowed : List.of(scope.trim().split("\\s+")));
+    var scopes = new TreeSet<String>(scope.isBlank() ? allowed : List.of(scope.trim().split("\\s+")));
     if (!allowed.containsAll(scopes)) {
       throw back(redirect, parameters, "invalid_scope");
     }

@@ -1,5 +1,6 @@
 package com.example.cafe.local;
 
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.jayway.jsonpath.Configuration;
@@ -21,18 +22,23 @@ import org.jspecify.annotations.Nullable;
 
 /** Mapping templates of API Gateway: Velocity with {@code $input}, {@code $context}, {@code $stageVariables}, {@code $util}. */
 final class MappingTemplates {
-  private static final com.fasterxml.jackson.core.io.JsonStringEncoder ENCODER =
-      com.fasterxml.jackson.core.io.JsonStringEncoder.getInstance();
-  private final VelocityEngine engine = new VelocityEngine();
 
-  MappingTemplates() {
-    engine.setProperty(RuntimeConstants.UBERSPECT_CLASSNAME, SecureUberspector.class.getName());
-    engine.setProperty(RuntimeConstants.RESOURCE_LOADERS, "none");
-    engine.init();
+  /** Made on first use: Velocity takes a while, and most APIs need it for a preflight at most. */
+  private static final class Velocity {
+    static final VelocityEngine ENGINE = new VelocityEngine();
+
+    static {
+      ENGINE.setProperty(RuntimeConstants.UBERSPECT_CLASSNAME, SecureUberspector.class.getName());
+      // No template can include a file.
+      ENGINE.setProperty(RuntimeConstants.RESOURCE_LOADERS, "none");
+      ENGINE.init();
+    }
   }
 
+  private MappingTemplates() {}
+
   /** @throws IllegalArgumentException for a template that Velocity cannot read or run */
-  String render(String template, Input input, ObjectNode context, Map<String, String> stageVariables) {
+  static String render(String template, Input input, ObjectNode context, Map<String, String> stageVariables) {
     var values = new VelocityContext();
     values.put("input", input);
     values.put("context", Json.MAPPER.convertValue(context, Map.class));
@@ -40,7 +46,7 @@ final class MappingTemplates {
     values.put("util", new Util());
     var out = new StringWriter();
     try {
-      engine.evaluate(values, out, "mapping template", template);
+      Velocity.ENGINE.evaluate(values, out, "mapping template", template);
     } catch (VelocityException e) {
       throw new IllegalArgumentException("the mapping template fails: " + e.getMessage(), e);
     }
@@ -122,6 +128,6 @@ final class MappingTemplates {
 
   /** The text as it stands between the quotes of a JSON string. */
   static String escapeJson(String text) {
-    return new String(ENCODER.quoteAsString(text));
+    return new String(JsonStringEncoder.getInstance().quoteAsString(text));
   }
 }

@@ -91,6 +91,9 @@ final class RestApi {
         return messages.isEmpty() ? null : messages.stream().collect(Collectors.joining(", ", "[", "]"));
       } catch (ProcessingException e) {
         return "[" + e.getProcessingMessage().getMessage() + "]";
+      } catch (ArithmeticException e) {
+        // Numbers like 1e999999999, which multipleOf cannot divide.
+        return "[Unknown error parsing request body]";
       }
     }
   }
@@ -102,10 +105,11 @@ final class RestApi {
       throw unsupported("/openapi", "only OpenAPI 3.0 documents are supported");
     }
     onlyExtensions(document, "", "request-validators", "request-validator", "gateway-responses", "binary-media-types",
-        "api-key-source", "endpoint-configuration", "documentation", "minimum-compression-size");
+        "api-key-source", "endpoint-configuration", "documentation", "importexport-version", "minimum-compression-size");
     if (document.has("security")) {
       throw unsupported("/security", "API Gateway ignores security at the root; put it on each operation");
     }
+    mustBe(document, "", PREFIX + "api-key-source", "HEADER");
     if (document.has(PREFIX + "minimum-compression-size")) {
       throw unsupported("/" + PREFIX + "minimum-compression-size", "compression is not supported");
     }
@@ -438,7 +442,8 @@ final class RestApi {
         case "additionalProperties" -> draft4.set(key, value.isBoolean() ? value : translate(value, where));
         case "properties" -> {
           var properties = draft4.putObject(key);
-          value.properties().forEach(one -> properties.set(one.getKey(), translate(one.getValue(), where + "/" + one.getKey())));
+          value.properties().forEach(one ->
+              properties.set(one.getKey(), translate(one.getValue(), where + "/" + one.getKey())));
         }
         case "allOf", "anyOf", "oneOf" -> {
           var list = draft4.putArray(key);

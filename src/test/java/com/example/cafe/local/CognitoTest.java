@@ -124,6 +124,7 @@ class CognitoTest {
     assertThat(cognito.verify(token, arn())).isInstanceOf(Verification.Valid.class);
     now = now.plus(Duration.ofMinutes(1));
     assertThat(reason(token)).isEqualTo(Reason.EXPIRED);
+    assertThat(reason(cognito.token("customer", Duration.ofSeconds(-1)))).isEqualTo(Reason.EXPIRED);
   }
 
   @Test
