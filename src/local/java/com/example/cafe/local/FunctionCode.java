@@ -14,6 +14,7 @@ import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -216,8 +217,13 @@ final class FunctionCode {
       Files.createDirectories(folder);
       try (var out = new ZipOutputStream(Files.newOutputStream(draft))) {
         out.setLevel(1);
+        var folders = new HashSet<Path>();
         for (var file : files()) {
-          out.putNextEntry(new ZipEntry(classes.relativize(file).toString().replace(File.separatorChar, '/')));
+          // Code may list a folder of resources, which needs an entry of its own.
+          for (var parent = file.getParent(); !parent.equals(classes) && folders.add(parent); parent = parent.getParent()) {
+            out.putNextEntry(new ZipEntry(entryName(parent) + "/"));
+          }
+          out.putNextEntry(new ZipEntry(entryName(file)));
           Files.copy(file, out);
           out.closeEntry();
         }
@@ -227,6 +233,10 @@ final class FunctionCode {
       throw new UncheckedIOException(e);
     }
     return new Snapshot(jar, stamp.value(), stamp.files());
+  }
+
+  private String entryName(Path file) {
+    return classes.relativize(file).toString().replace(File.separatorChar, '/');
   }
 
   /** The class path of a function with this code. */
