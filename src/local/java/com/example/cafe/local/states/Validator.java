@@ -389,8 +389,7 @@ public final class Validator {
       if (field.endsWith(".$")) {
         var value = entry.getValue();
         if (!value.isTextual() || !(JsonPaths.isPath(value.textValue()) || Intrinsics.isCall(value.textValue()))) {
-          fault("The value for the field '" + field + "' must be a valid JSONPath or a valid intrinsic function call",
-              at + "/" + field);
+          fault("The value for the field '" + field + "' must be a valid JSONPath or a valid intrinsic function call", at);
         }
         if (template.has(field.substring(0, field.length() - 2))) {
           fault("Duplicate field '" + field.substring(0, field.length() - 2) + "'", at);
