@@ -9,6 +9,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import com.zaxxer.hikari.pool.HikariPool;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.sql.Connection;
@@ -63,7 +65,8 @@ final class DataApi implements Service {
   private static final int POOL_SIZE = 60;
   private static final int MAX_SQL = 65_536;
   private static final Pattern IDENTIFIER = Pattern.compile("[A-Za-z_][A-Za-z0-9_]{0,62}");
-  private static final Pattern CLUSTER_ARN = Pattern.compile("arn:aws[a-z-]*:rds:[a-z0-9-]+:\\d{12}:cluster:[A-Za-z0-9-]{1,63}");
+  private static final Pattern CLUSTER_ARN =
+      Pattern.compile("arn:aws[a-z-]*:rds:[a-z0-9-]+:\\d{12}:cluster:[A-Za-z0-9-]{1,63}");
   private static final Pattern DATE = Pattern.compile("\\d{4}-\\d{2}-\\d{2}");
   private static final Pattern TIME = Pattern.compile("\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6})?");
   private static final Pattern TIMESTAMP = Pattern.compile(DATE + " " + TIME);
@@ -370,7 +373,9 @@ final class DataApi implements Service {
           + "' at 'parameters.1.member.typeHint' failed to satisfy constraint: Member must satisfy enum value set: "
           + "[JSON, UUID, TIMESTAMP, DATE, TIME, DECIMAL]");
     };
-    if (!kind.equals("isNull") && (!kind.equals("stringValue") || (format != null && !format.matcher(content.asText()).matches()))) {
+    boolean valid = kind.equals("isNull")
+        || (kind.equals("stringValue") && (format == null || format.matcher(content.asText()).matches()));
+    if (!valid) {
       throw badRequest("ValidationException", "Parameter " + name + " has no valid value for the type hint " + hint + ".");
     }
   }
@@ -387,7 +392,8 @@ final class DataApi implements Service {
       bind(statement, ++index, parameter);
     }
     if (!unused.isEmpty()) {
-      throw badRequest("ValidationException", "Cannot find parameter: " + unused.keySet().stream().sorted().findFirst().get());
+      throw badRequest("ValidationException", 
+          "Cannot find parameter: " + unused.keySet().stream().sorted().findFirst().orElseThrow());
     }
   }
 
@@ -399,7 +405,8 @@ final class DataApi implements Service {
     var hint = Json.text(parameter, "typeHint");
     switch (kind) {
       case "longValue" -> statement.setLong(index, value.longValue());
-      case "doubleValue" -> statement.setDouble(index, value.isNumber() ? value.doubleValue() : Double.parseDouble(value.asText()));
+      case "doubleValue" -> statement.setDouble(index,
+          value.isNumber() ? value.doubleValue() : Double.parseDouble(value.asText()));
       case "booleanValue" -> statement.setBoolean(index, value.booleanValue());
       case "blobValue" -> statement.setBytes(index, blob(value.asText()));
       case "isNull" -> {
@@ -489,7 +496,8 @@ final class DataApi implements Service {
   private void occupy(String id, Transaction transaction) {
     if (!transaction.busy.compareAndSet(false, true)) {
       // Who ends a transaction never frees it: what is gone from the map by now was committed or timed out just so.
-      throw transactions.containsKey(id) ? badRequest("DatabaseErrorException", "Transaction is still running a query") : notFound(id);
+      throw transactions.containsKey(id)
+          ? badRequest("DatabaseErrorException", "Transaction is still running a query") : notFound(id);
     }
   }
 
@@ -512,7 +520,8 @@ final class DataApi implements Service {
   private void expire() {
     var now = clock.instant();
     transactions.forEach((id, transaction) -> {
-      boolean due = now.isAfter(transaction.used.plus(limits.idle)) || now.isAfter(transaction.begun.plus(limits.transaction));
+      boolean due = now.isAfter(transaction.used.plus(limits.idle))
+          || now.isAfter(transaction.begun.plus(limits.transaction));
       if (due && transaction.busy.compareAndSet(false, true) && transactions.remove(id, transaction)) {
         log.event("sql", "a transaction on " + transaction.cluster.id + " timed out and is rolled back");
         giveBack(transaction.connection);
@@ -538,7 +547,8 @@ final class DataApi implements Service {
       throw badRequest("HttpEndpointNotEnabledException", "HttpEndpoint is not enabled for resource " + arn);
     }
     if (cluster.writers.isEmpty()) {
-      throw new AwsException(404, "DatabaseNotFoundException", "The DB cluster " + cluster.id + " doesn't have a DB instance.");
+      throw new AwsException(404, "DatabaseNotFoundException",
+          "The DB cluster " + cluster.id + " doesn't have a DB instance.");
     }
     return cluster;
   }
@@ -578,7 +588,8 @@ final class DataApi implements Service {
     } catch (HikariPool.PoolInitializationException e) {
       throw e.getCause() instanceof SQLException sql ? databaseError(sql) : e;
     } catch (SQLException e) {
-      throw new AwsException(504, "DatabaseUnavailableException", "No connection to the database became free: " + e.getMessage());
+      throw new AwsException(504, "DatabaseUnavailableException",
+          "No connection to the database became free: " + e.getMessage());
     }
   }
 
@@ -602,7 +613,7 @@ final class DataApi implements Service {
 
   private static String url(Postgres postgres, String database) {
     return "jdbc:postgresql://127.0.0.1:" + postgres.port() + "/"
-        + java.net.URLEncoder.encode(database, java.nio.charset.StandardCharsets.UTF_8);
+        + URLEncoder.encode(database, StandardCharsets.UTF_8);
   }
 
   /** Puts a connection back as new: no open transaction, no settings, no temporary tables, no locks. */
@@ -761,13 +772,15 @@ final class DataApi implements Service {
     }
     var id = properties.path("DBInstanceIdentifier").asText(resource.name()).toLowerCase(Locale.ROOT);
     cluster.writers.add(id);
-    return new Provisioned(id, Map.of("DBInstanceArn", Settings.arn("rds", "db:" + id), "DbiResourceId", resourceId("db", id),
+    return new Provisioned(id, Map.of("DBInstanceArn", Settings.arn("rds", "db:" + id),
+        "DbiResourceId", resourceId("db", id),
         "Endpoint.Address", "127.0.0.1", "Endpoint.Port", String.valueOf(postgres().port())));
   }
 
   private Provisioned provisionSubnetGroup(Resource resource) {
     resource.allowOnly("DBSubnetGroupDescription", "DBSubnetGroupName", "SubnetIds", "Tags");
-    return new Provisioned(resource.properties().path("DBSubnetGroupName").asText(resource.name()).toLowerCase(Locale.ROOT), Map.of());
+    var name = resource.properties().path("DBSubnetGroupName").asText(resource.name());
+    return new Provisioned(name.toLowerCase(Locale.ROOT), Map.of());
   }
 
   private Provisioned provisionParameterGroup(Resource resource) {
@@ -779,12 +792,13 @@ final class DataApi implements Service {
       }
     });
     var properties = resource.properties();
-    var name = properties.path("DBClusterParameterGroupName").asText(properties.path("DBParameterGroupName").asText(resource.name()));
+    var name = properties.path("DBClusterParameterGroupName").asText(
+        properties.path("DBParameterGroupName").asText(resource.name()));
     return new Provisioned(name.toLowerCase(Locale.ROOT), Map.of());
   }
 
   private static String resourceId(String prefix, String id) {
-    return prefix + "-" + UUID.nameUUIDFromBytes(id.getBytes(java.nio.charset.StandardCharsets.UTF_8)).toString()
+    return prefix + "-" + UUID.nameUUIDFromBytes(id.getBytes(StandardCharsets.UTF_8)).toString()
         .replace("-", "").substring(0, 26).toUpperCase(Locale.ROOT);
   }
 

@@ -11,6 +11,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,8 +41,8 @@ final class DynamoDb implements Service {
   private static final String INNER_ARN = "arn:aws:dynamodb:ddblocal:000000000000:";
   private static final String ARN = Settings.arn("dynamodb", "");
   private static final Set<String> STREAMS = Set.of("ListStreams", "DescribeStream", "GetShardIterator", "GetRecords");
-  private static final Set<String> TABLES = Set.of("CreateTable", "UpdateTable", "DeleteTable", "DescribeTable", "ListTables",
-      "DescribeLimits", "UpdateTimeToLive", "DescribeTimeToLive");
+  private static final Set<String> TABLES = Set.of("CreateTable", "UpdateTable", "DeleteTable", "DescribeTable",
+      "ListTables", "DescribeLimits", "UpdateTimeToLive", "DescribeTimeToLive");
   private static final Set<String> ITEMS = Set.of("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan",
       "BatchGetItem", "BatchWriteItem", "TransactGetItems", "TransactWriteItems", "ExecuteStatement",
       "BatchExecuteStatement", "ExecuteTransaction");
@@ -159,7 +160,8 @@ final class DynamoDb implements Service {
   private ObjectNode listTags(ObjectNode input) {
     var answer = Json.object();
     var list = answer.putArray("Tags");
-    tags.getOrDefault(taggable(input), Map.of()).forEach((key, value) -> list.addObject().put("Key", key).put("Value", value));
+    tags.getOrDefault(taggable(input), Map.of())
+        .forEach((key, value) -> list.addObject().put("Key", key).put("Value", value));
     return answer;
   }
 
@@ -176,7 +178,8 @@ final class DynamoDb implements Service {
     }
     var table = tableName(arn);
     if (!tags.containsKey(table)) {
-      throw AwsException.badRequest("ResourceNotFoundException", "Requested resource not found: ResourceArn: " + arn + " not found");
+      throw AwsException.badRequest("ResourceNotFoundException",
+          "Requested resource not found: ResourceArn: " + arn + " not found");
     }
     return table;
   }
@@ -215,7 +218,7 @@ final class DynamoDb implements Service {
         .header("X-Amz-Target", version + operation)
         .header("Authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/" + Settings.REGION
             + "/dynamodb/aws4_request, SignedHeaders=host, Signature=none")
-        .POST(HttpRequest.BodyPublishers.ofByteArray(Json.write(input).getBytes(java.nio.charset.StandardCharsets.UTF_8)))
+        .POST(HttpRequest.BodyPublishers.ofByteArray(Json.write(input).getBytes(StandardCharsets.UTF_8)))
         .build();
     try {
       var response = running.client.send(request, HttpResponse.BodyHandlers.ofByteArray());

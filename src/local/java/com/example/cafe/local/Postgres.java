@@ -119,7 +119,8 @@ final class Postgres implements AutoCloseable {
     delete(data);
     Files.createDirectories(data.getParent());
     run(home, "initdb", "-D", data.toString(), "-U", SUPERUSER, "-E", "UTF8", 
-        "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-A", "trust", "--no-sync", "--no-instructions");
+        "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-A", "trust",
+        "--no-sync", "--no-instructions");
     var settings = """
         listen_addresses = '127.0.0.1'
         unix_socket_directories = ''

@@ -10,7 +10,8 @@ record ResultOptions(boolean metadata, boolean json, boolean decimalAsNumber, bo
     var options = input.path("resultSetOptions");
     return new ResultOptions(input.path("includeResultMetadata").asBoolean(),
         chosen(input.path("formatRecordsAs").asText("NONE"), "formatRecordsAs", "NONE", "JSON"),
-        chosen(options.path("decimalReturnType").asText("STRING"), "resultSetOptions.decimalReturnType", "STRING", "DOUBLE_OR_LONG"),
+        chosen(options.path("decimalReturnType").asText("STRING"), "resultSetOptions.decimalReturnType",
+            "STRING", "DOUBLE_OR_LONG"),
         chosen(options.path("longReturnType").asText("LONG"), "resultSetOptions.longReturnType", "LONG", "STRING"));
   }
 

@@ -172,7 +172,8 @@ final class Results {
     for (var element : elements) {
       switch (element) {
         case null -> throw badRequest("UnsupportedResultException", "The result contains an array with a null element.");
-        case List<?> nested -> throw badRequest("UnsupportedResultException", "The result contains a multidimensional array.");
+        case List<?> nested -> throw badRequest("UnsupportedResultException",
+            "The result contains a multidimensional array.");
         default -> values.add(plain(scalar(kind, element.toString(), options)));
       }
     }
@@ -295,8 +296,8 @@ final class Results {
       case "int2", "int4", "int8", "smallserial", "serial", "bigserial" -> Kind.LONG;
       case "float4", "float8" -> Kind.DOUBLE;
       case "numeric" -> Kind.DECIMAL;
-      case "text", "varchar", "bpchar", "name", "uuid", "json", "jsonb", "inet", "cidr", "citext", "vector", "void", "unknown"
-          -> Kind.TEXT;
+      case "text", "varchar", "bpchar", "name", "uuid", "json", "jsonb", "inet", "cidr", "citext", "vector", "void",
+          "unknown" -> Kind.TEXT;
       case "date", "timestamp", "timestamptz" -> Kind.STAMP;
       case "time" -> Kind.TIME;
       case "bytea" -> Kind.BLOB;

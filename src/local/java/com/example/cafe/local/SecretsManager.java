@@ -5,6 +5,7 @@ import static com.example.cafe.local.AwsException.badRequest;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
@@ -178,7 +179,8 @@ final class SecretsManager implements Service {
           + (id == null ? "staging label: " + (stage == null ? CURRENT : stage) : "VersionId: " + id));
     }
     if (id != null && stage != null && !version.stages.contains(stage)) {
-      throw badRequest("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.");
+      throw badRequest("InvalidRequestException",
+          "You provided a VersionStage that is not associated to the provided VersionId.");
     }
     secret.accessed = Instant.now();
     return answer(secret).put("VersionId", version.id).put(version.value.getKey(), version.value.getValue())
@@ -195,7 +197,8 @@ final class SecretsManager implements Service {
     }
     Set<String> stages = new LinkedHashSet<>();
     input.path("VersionStages").forEach(stage -> stages.add(stage.asText()));
-    var version = addVersion(secret, Json.text(input, "ClientRequestToken"), value, stages.isEmpty() ? Set.of(CURRENT) : stages);
+    var version = addVersion(secret, Json.text(input, "ClientRequestToken"), value,
+        stages.isEmpty() ? Set.of(CURRENT) : stages);
     return answer(secret).put("VersionId", version.id).set("VersionStages", strings(version.stages));
   }
 
@@ -315,7 +318,8 @@ final class SecretsManager implements Service {
       case "tag-key" -> secret -> secret.tags.keySet().stream().anyMatch(starts);
       case "tag-value" -> secret -> secret.tags.values().stream().anyMatch(starts);
       case "owning-service" -> secret -> starts.test(secret.owner);
-      default -> throw badRequest("InvalidParameterException", "The filter key " + key + " is not supported by the local cloud.");
+      default -> throw badRequest("InvalidParameterException",
+          "The filter key " + key + " is not supported by the local cloud.");
     };
   }
 
@@ -338,7 +342,8 @@ final class SecretsManager implements Service {
     }
     int days = input.path("RecoveryWindowInDays").asInt(30);
     if (days < 7 || days > 30) {
-      throw badRequest("InvalidParameterException", "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).");
+      throw badRequest("InvalidParameterException",
+          "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).");
     }
     var secret = usable(input);
     refuseManaged(secret);
@@ -459,7 +464,7 @@ final class SecretsManager implements Service {
       return null;
     }
     var entry = text != null ? Map.entry("SecretString", text) : Map.entry("SecretBinary", String.valueOf(binary));
-    if (entry.getValue().isEmpty() || entry.getValue().getBytes(java.nio.charset.StandardCharsets.UTF_8).length > MAX_BYTES) {
+    if (entry.getValue().isEmpty() || entry.getValue().getBytes(StandardCharsets.UTF_8).length > MAX_BYTES) {
       throw badRequest("ValidationException", "1 validation error detected: Value at '"
           + (text != null ? "secretString" : "secretBinary")
           + "' failed to satisfy constraint: Member must have length between 1 and " + MAX_BYTES);
@@ -491,7 +496,8 @@ final class SecretsManager implements Service {
 
   private String suffix() {
     var letters = UPPERCASE + LOWERCASE + DIGITS;
-    return random.ints(6, 0, letters.length()).mapToObj(i -> String.valueOf(letters.charAt(i))).collect(Collectors.joining());
+    return random.ints(6, 0, letters.length()).mapToObj(i -> String.valueOf(letters.charAt(i)))
+        .collect(Collectors.joining());
   }
 
   private static ObjectNode answer(Secret secret) {
