@@ -8,6 +8,11 @@ import com.example.cafe.platform.Deadline;
 public final class TestSchema {
   private TestSchema() {}
 
+  /** What template.yaml has to say about the migrations of this package. */
+  public static String fingerprint() {
+    return Migration.fingerprint(Migration.all());
+  }
+
   public static void migrate(Database database) {
     new Migrator(database).migrate(Migration.all(), Deadline.of(new TestContext()));
   }

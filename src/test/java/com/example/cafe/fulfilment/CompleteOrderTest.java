@@ -1,0 +1,81 @@
+package com.example.cafe.fulfilment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.example.cafe.Events;
+import com.example.cafe.FakeDataApi;
+import com.example.cafe.TestContext;
+import com.example.cafe.order.FakeSns;
+import com.example.cafe.order.OrderClosed;
+import com.example.cafe.order.OrderProgress;
+import com.example.cafe.order.Outbox;
+import java.time.Clock;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import software.amazon.awssdk.core.exception.SdkClientException;
+
+class CompleteOrderTest {
+  private static final String EVENT = """
+      {"event_id":"019aa5b0-7a01-7abc-8def-0123456789ab","type":"OrderCompleted","version":1,
+       "occurred_at":"2026-11-21T09:00:00+00:00","correlation_id":"c","order_id":"019aa5b0-7a00-7abc-8def-0123456789ab",
+       "customer_id":"ada","total_cents":720,"currency":"EUR","reason_code":null}""";
+  private final FakeDataApi dataApi = new FakeDataApi();
+  private final FakeSns sns = new FakeSns();
+  private final CompleteOrder completeOrder = new CompleteOrder(
+      new OrderProgress(FakeDataApi.database(dataApi), Clock.systemUTC()),
+      new Outbox(FakeDataApi.database(dataApi), sns, "topic", Clock.systemUTC()));
+  private final Step step = Events.read("CompleteOrder", Step.class);
+
+  @Test
+  void aChargedOrderIsCompletedAndItsEventLeaves() {
+    database("CHARGED", false, EVENT);
+
+    assertThat(completeOrder.handleRequest(step, new TestContext()).status()).isEqualTo("COMPLETED");
+    assertThat(sns.requests).singleElement()
+        .satisfies(r -> assertThat(r.messageAttributes().get("type").stringValue()).isEqualTo("OrderCompleted"));
+  }
+
+  @Test
+  void anEventThatDoesNotLeaveNowDoesNotFailTheStep() {
+    database("CHARGED", false, EVENT);
+    sns.broken = SdkClientException.create("no way through");
+
+    assertThat(completeOrder.handleRequest(step, new TestContext()).status()).isEqualTo("COMPLETED");
+  }
+
+  @Test
+  void aSecondRunSendsNoSecondEvent() {
+    database("COMPLETED", false, "null");
+
+    assertThat(completeOrder.handleRequest(step, new TestContext()).status()).isEqualTo("COMPLETED");
+    assertThat(sns.requests).isEmpty();
+  }
+
+  @Test
+  void anOrderThatIsBeingRejectedIsNotCompleted() {
+    database("CHARGED", true, "null");
+
+    assertThatThrownBy(() -> completeOrder.handleRequest(step, new TestContext())).isInstanceOf(OrderClosed.class);
+  }
+
+  @Test
+  void anOrderThatNobodyChargedIsNotCompleted() {
+    database("RESERVED", false, "null");
+
+    assertThatThrownBy(() -> completeOrder.handleRequest(step, new TestContext())).isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void anOrderThatDoesNotExistFailsTheStep() {
+    dataApi.answer("SET status = 'COMPLETED'", p -> List.of());
+
+    assertThatThrownBy(() -> completeOrder.handleRequest(step, new TestContext()))
+        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("no such order");
+  }
+
+  private void database(String status, boolean rejecting, String event) {
+    dataApi.answer("SET status = 'COMPLETED'",
+        p -> List.of("{\"status\":\"%s\",\"rejecting\":%s,\"event\":%s}".formatted(status, rejecting, event)));
+  }
+}
