@@ -279,7 +279,7 @@ final class Scheduler implements Service {
     }
     for (var member : List.of("Arn", "RoleArn")) {
       if (!target.hasNonNull(member)) {
-        throw isNull("target." + member.substring(0, 1).toLowerCase(Locale.ROOT) + member.substring(1));
+        throw isNull("target." + lowerFirst(member));
       }
     }
     if (!ROLE.matcher(target.path("RoleArn").asText()).matches()) {
@@ -546,12 +546,16 @@ final class Scheduler implements Service {
       throw invalid("Invalid RequestJson provided. Reason The RequestJson provided is not a JSON object.");
     }
     var input = Json.object();
-    given.properties().forEach(member -> input.set(LOWER_CASE.contains(service)
-        ? member.getKey().substring(0, 1).toLowerCase(Locale.ROOT) + member.getKey().substring(1) : member.getKey(), member.getValue()));
+    given.properties().forEach(member ->
+        input.set(LOWER_CASE.contains(service) ? lowerFirst(member.getKey()) : member.getKey(), member.getValue()));
     if (service.equals("lambda") && input.path("Payload").isTextual()) {
       input.put("Payload", base64(input.get("Payload").asText()));
     }
     return new Operation(service, action.substring(0, 1).toUpperCase(Locale.ROOT) + action.substring(1), input);
+  }
+
+  private static String lowerFirst(String name) {
+    return name.substring(0, 1).toLowerCase(Locale.ROOT) + name.substring(1);
   }
 
   private static String base64(String text) {
@@ -559,7 +563,8 @@ final class Scheduler implements Service {
   }
 
   private static String queueUrl(String arn) {
-    return "https://sqs." + Settings.REGION + ".amazonaws.com/" + Settings.ACCOUNT + "/" + arn.substring(arn.lastIndexOf(':') + 1);
+    return "https://sqs." + Settings.REGION + ".amazonaws.com/" + Settings.ACCOUNT + "/"
+        + arn.substring(arn.lastIndexOf(':') + 1);
   }
 
   // Input and errors
@@ -603,7 +608,7 @@ final class Scheduler implements Service {
     if (input.hasNonNull(member) && (!input.get(member).asText().matches("\\d{1,9}")
         || input.get(member).asInt() < least || input.get(member).asInt() > most)) {
       throw invalid("1 validation error detected: Value '" + input.get(member).asText() + "' at '"
-          + member.substring(0, 1).toLowerCase(Locale.ROOT) + member.substring(1)
+          + lowerFirst(member)
           + "' failed to satisfy constraint: Member must have value between " + least + " and " + most);
     }
   }
@@ -627,7 +632,8 @@ final class Scheduler implements Service {
   }
 
   private static AwsException isNull(String member) {
-    return invalid("1 validation error detected: Value null at '" + member + "' failed to satisfy constraint: Member must not be null");
+    return invalid("1 validation error detected: Value null at '" + member
+        + "' failed to satisfy constraint: Member must not be null");
   }
 
   private static AwsException invalid(String message) {

@@ -36,8 +36,13 @@ import org.jspecify.annotations.Nullable;
 final class Ses implements Service {
   private static final Pattern ADDRESS = Pattern.compile("[^\\s@<>,;\"]+@[^\\s@<>,;\"]+");
   private static final Pattern NAMED_ADDRESS = Pattern.compile("\\s*(.*?)\\s*<([^<>]*)>\\s*");
+  private static final Pattern ENCODED_WORD = Pattern.compile(
+      "=\\?(?:utf-8|us-ascii|iso-8859-1)\\?([bq])\\?([^?]*)\\?=(?:\\s+(?==\\?))?", Pattern.CASE_INSENSITIVE);
   private static final int LINE = 998;
   private static final DateTimeFormatter FILE = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss-SSS").withZone(ZoneOffset.UTC);
+
+  private static final DateTimeFormatter DATE =
+      DateTimeFormatter.ofPattern("EEE, d MMM yyyy HH:mm:ss Z", Locale.ENGLISH).withZone(ZoneOffset.UTC);
 
   private final Path folder;
   private final EventLog log;
@@ -334,7 +339,7 @@ final class Ses implements Service {
 
   private static byte[] compose(Mail mail, ObjectNode input, JsonNode message) {
     var headers = new LinkedHashMap<String, String>();
-    headers.put("Date", DateTimeFormatter.RFC_1123_DATE_TIME.format(mail.time.atOffset(ZoneOffset.UTC)));
+    headers.put("Date", DATE.format(mail.time));
     headers.put("Message-ID", "<" + mail.id + "@" + Settings.REGION + ".amazonses.com>");
     headers.put("From", encodedAddress(mail.from));
     addAddresses(headers, "To", texts(input.path("Destination"), "ToAddresses"));
@@ -356,7 +361,8 @@ final class Ses implements Service {
     var attachments = message.path("Attachments");
     var mixed = "mixed-" + mail.id;
     if (!attachments.isEmpty()) {
-      out.append("Content-Type: multipart/mixed; boundary=\"").append(mixed).append("\"\r\n\r\n--").append(mixed).append("\r\n");
+      out.append("Content-Type: multipart/mixed; boundary=\"").append(mixed)
+          .append("\"\r\n\r\n--").append(mixed).append("\r\n");
     }
     if (mail.text != null && mail.html != null) {
       var alternative = "alternative-" + mail.id;
@@ -376,7 +382,8 @@ final class Ses implements Service {
       checkHeader("FileName", file);
       out.append("\r\n--").append(mixed).append("\r\nContent-Type: ")
           .append(attachment.path("ContentType").asText("application/octet-stream"))
-          .append("\r\nContent-Disposition: ").append(attachment.path("ContentDisposition").asText("ATTACHMENT").toLowerCase(Locale.ROOT))
+          .append("\r\nContent-Disposition: ")
+          .append(attachment.path("ContentDisposition").asText("ATTACHMENT").toLowerCase(Locale.ROOT))
           .append("; filename*=UTF-8''").append(java.net.URLEncoder.encode(file, UTF_8).replace("+", "%20"));
       if (attachment.hasNonNull("ContentId")) {
         out.append("\r\nContent-ID: <").append(attachment.path("ContentId").asText()).append('>');
@@ -415,7 +422,11 @@ final class Ses implements Service {
         ? encoded(named.group(1), 10) + " <" + named.group(2) + ">" : address.strip();
   }
 
-  /** A header's value: encoded words (RFC 2047) where it is not ASCII, folded where it is long; @param column where it starts */
+  /**
+   * A header's value: encoded words (RFC 2047) where it is not ASCII, folded where it is long.
+   *
+   * @param column where it starts in its line
+   */
   private static String encoded(String value, int column) {
     if (value.chars().allMatch(c -> c < 0x7f)) {
       return folded(value, column);
@@ -466,9 +477,6 @@ final class Ses implements Service {
     }
     return headers;
   }
-
-  private static final Pattern ENCODED_WORD = Pattern.compile("=\\?(?:utf-8|us-ascii|iso-8859-1)\\?([bq])\\?([^?]*)\\?=(?:\\s+(?==\\?))?",
-      Pattern.CASE_INSENSITIVE);
 
   private static String decoded(String value) {
     return ENCODED_WORD.matcher(value).replaceAll(match -> {

@@ -293,6 +293,7 @@ final class Sns implements Service {
       throw invalid("Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics");
     }
     var checked = checked(settings, true);
+    var filter = filter(checked, "Attributes Reason: ");
     for (var existing : of(topicArn)) {
       if (existing.protocol.equals(protocol) && existing.endpoint.equals(endpoint)) {
         if (!existing.settings.entrySet().containsAll(checked.entrySet())) {
@@ -302,8 +303,7 @@ final class Sns implements Service {
       }
     }
     var arn = topicArn + ":" + UUID.randomUUID();
-    subscriptions.put(arn, new Subscription(arn, topicArn, protocol, endpoint, caller.arn(), checked,
-        filter(checked, "Attributes Reason: ")));
+    subscriptions.put(arn, new Subscription(arn, topicArn, protocol, endpoint, caller.arn(), checked, filter));
     return arn;
   }
 
@@ -609,8 +609,8 @@ final class Sns implements Service {
     }
     name.codePoints().filter(c -> !(c < 128 && (Character.isLetterOrDigit(c) || "_-.".indexOf(c) >= 0))).findFirst()
         .ifPresent(c -> {
-          throw invalidValue("Invalid non-alphanumeric character '#x" + Integer.toHexString(c).toUpperCase(java.util.Locale.ROOT)
-              + "' was found in the message attribute name. Can only include alphanumeric characters, hyphens, "
+          throw invalidValue("Invalid non-alphanumeric character '#x"
+              + Integer.toHexString(c).toUpperCase(java.util.Locale.ROOT) + "' was found in the message attribute name. Can only include alphanumeric characters, hyphens, "
               + "underscores, or dots.");
         });
     if (name.contains("..")) {
@@ -686,8 +686,9 @@ final class Sns implements Service {
         boolean refused = e instanceof AwsException failure && failure.status() < 500 && failure.status() != 429
             && !failure.code().contains("Throttl") && !failure.code().contains("TooManyRequests");
         if (refused || retry == 0) {
-          log.event("message", topic.name() + " -> " + Sqs.shortName(subscription.endpoint.substring(
-              subscription.endpoint.lastIndexOf(':') + 1)) + " " + (refused ? "refused: " : "fails, is retried: ") + e.getMessage());
+          var target = subscription.endpoint.substring(subscription.endpoint.lastIndexOf(':') + 1);
+          log.event("message", topic.name() + " -> " + Sqs.shortName(target)
+              + (refused ? " refused: " : " fails, is retried: ") + e.getMessage());
         }
         if (refused) {
           toDeadLetters(topic, subscription, message);
@@ -924,7 +925,8 @@ final class Sns implements Service {
     }
     return honoured(() -> {
       synchronized (this) {
-        arns.forEach(arn -> set(existing(arn.asText()), "Policy", policy.isTextual() ? policy.asText() : Json.write(policy)));
+        var text = policy.isTextual() ? policy.asText() : Json.write(policy);
+        arns.forEach(arn -> set(existing(arn.asText()), "Policy", text));
       }
       return new Provisioner.Provisioned(resource.name(), Map.of("Id", resource.name()));
     });

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.typesafe.config.ConfigFactory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -16,6 +17,7 @@ import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashSet;
@@ -26,13 +28,16 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.apache.pekko.actor.ActorSystem;
 import org.elasticmq.NodeAddress;
 import org.elasticmq.RelaxedSQSLimits$;
-import org.elasticmq.rest.sqs.SQSRestServer;
 import org.elasticmq.rest.sqs.SQSRestServerBuilder;
 import org.jspecify.annotations.Nullable;
 
@@ -80,8 +85,9 @@ final class Sqs implements Service {
 
   private final String endpoint;
   private final EventLog log;
+  private final Clock clock;
   private final Map<String, Queue> queues = new ConcurrentSkipListMap<>();
-  private final SQSRestServer server;
+  private final ActorSystem actors;
   private final URI elasticMq;
   private final HttpClient http = HttpClient.newBuilder()
       .version(HttpClient.Version.HTTP_1_1)
@@ -150,10 +156,22 @@ final class Sqs implements Service {
    * @param endpoint the endpoint that clients know, for queue URLs: "http://localhost:4566"
    */
   Sqs(String endpoint, EventLog log) {
+    this(endpoint, log, Clock.systemUTC());
+  }
+
+  /** @param clock what messages grow too old by; ElasticMQ has the system's */
+  Sqs(String endpoint, EventLog log, Clock clock) {
     this.endpoint = endpoint;
     this.log = log;
+    this.clock = clock;
     var address = URI.create(endpoint);
-    server = SQSRestServerBuilder.withInterface("127.0.0.1").withPort(0)
+    // It ends when close() says so, not by a hook of its own while functions still run; it never keeps the JVM up.
+    actors = ActorSystem.create("elasticmq", ConfigFactory.parseString("""
+        pekko.daemonic = on
+        pekko.jvm-shutdown-hooks = off
+        pekko.coordinated-shutdown.run-by-jvm-shutdown-hook = off
+        """).withFallback(ConfigFactory.load()));
+    var server = SQSRestServerBuilder.withActorSystem(actors).withInterface("127.0.0.1").withPort(0)
         .withServerAddress(new NodeAddress(address.getScheme(), address.getHost(), address.getPort(), ""))
         .withAWSRegion(Settings.REGION)
         .withAWSAccountId(Settings.ACCOUNT)
@@ -170,7 +188,15 @@ final class Sqs implements Service {
   @Override
   public void close() {
     http.shutdownNow();
-    server.stopAndWait();
+    // Not the server's own stop: that waits for the long polls.
+    actors.terminate();
+    try {
+      actors.getWhenTerminated().toCompletableFuture().get(2, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (ExecutionException | TimeoutException e) {
+      log.event("stop", "ElasticMQ is slow to stop: " + e);
+    }
   }
 
   /** The code that clients of the former query protocol know an error by; the SDKs still show it to the program. */
@@ -744,7 +770,7 @@ final class Sqs implements Service {
       for (var message : received) {
         long sent = message.path("Attributes").path("SentTimestamp").asLong();
         // ElasticMQ keeps messages for ever: one past its retention period goes here, unseen.
-        if (System.currentTimeMillis() - sent > queue.number("MessageRetentionPeriod") * 1000L) {
+        if (clock.millis() - sent > queue.number("MessageRetentionPeriod") * 1000L) {
           forward("DeleteMessage", queue, Json.object().put("ReceiptHandle", message.path("ReceiptHandle").asText()));
           expired = true;
         } else {

@@ -44,7 +44,7 @@ class SesTest {
     assertThat(Files.readString(mail.file())).contains("From: orders@cafe.example\r\n", "To: ada@example.com\r\n",
         "Subject: Order completed\r\n", "Message-ID: <" + id + "@eu-central-1.amazonses.com>\r\n", "MIME-Version: 1.0\r\n",
         "Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße,\r\nyour ☕ is ready.\r\n")
-        .containsPattern("Date: \\w{3}, \\d{1,2} \\w{3} \\d{4} \\d\\d:\\d\\d:\\d\\d GMT\r\n");
+        .containsPattern("Date: \\w{3}, \\d{1,2} \\w{3} \\d{4} \\d\\d:\\d\\d:\\d\\d \\+0000\r\n");
     try (var files = Files.list(work.resolve("mail"))) {
       assertThat(files).hasSize(1);
     }

@@ -8,6 +8,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
@@ -25,12 +27,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SqsIT {
   private static final String ENDPOINT = "http://localhost:4566";
   private static final ByteArrayOutputStream LOG = new ByteArrayOutputStream();
+  /** Two hours ahead: messages with less retention are too old at once. */
+  private static final Duration AHEAD = Duration.ofHours(2);
   private static Sqs sqs;
   private String name;
 
   @BeforeAll
   static void start() {
-    sqs = new Sqs(ENDPOINT, new EventLog(new PrintStream(LOG, true)));
+    sqs = new Sqs(ENDPOINT, new EventLog(new PrintStream(LOG, true)), Clock.offset(Clock.systemUTC(), AHEAD));
   }
 
   @AfterAll
@@ -346,6 +350,31 @@ class SqsIT {
     assertThat(batch.path("Messages").path(0).path("Attributes").path("MessageGroupId").asText()).isEqualTo("g");
     var next = receive(url, "'MaxNumberOfMessages':10");
     assertThat(next.path("Body").asText()).as("group g is locked while a is in flight").isEqualTo("c");
+  }
+
+  @Test
+  void aMessagePastItsRetentionPeriodIsGone() {
+    var url = create(name, "{'MessageRetentionPeriod':'3600'}");
+    send(url, "old");
+    assertThat(call("ReceiveMessage", "{'QueueUrl':'%s','VisibilityTimeout':0}", url)).isEmpty();
+    call("SetQueueAttributes", "{'QueueUrl':'%s','Attributes':{'MessageRetentionPeriod':'86400'}}", url);
+    send(url, "new");
+    assertThat(receive(url, "'MaxNumberOfMessages':10").path("Body").asText()).isEqualTo("new");
+  }
+
+  @Test
+  void closingEndsLongPolls() throws Exception {
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      CompletableFuture<ObjectNode> poll;
+      try (var other = new Sqs(ENDPOINT, new EventLog(new PrintStream(LOG, true)))) {
+        var url = other.call("CreateQueue", json("{'QueueName':'q'}"), Caller.ADMINISTRATOR).path("QueueUrl").asText();
+        poll = CompletableFuture.supplyAsync(() -> other.call("ReceiveMessage",
+            Json.object().put("QueueUrl", url).put("WaitTimeSeconds", 20), Caller.ADMINISTRATOR), threads);
+        // A call that comes after the poll's, so that the poll is under way.
+        other.call("ListMessageMoveTasks", json("{'SourceArn':'" + Settings.arn("sqs", "q") + "'}"), Caller.ADMINISTRATOR);
+      }
+      await().until(poll::isDone);
+    }
   }
 
   // Dead letters
