@@ -826,18 +826,32 @@ public final class Interpreter {
         running.remove(branch);
         return branch;
       } catch (InterruptedException e) {
-        running.forEach(branch -> java.util.Objects.requireNonNull(branch.thread).interrupt());
+        abort();
         throw e;
       }
     }
 
     /** Stops every branch that still runs and waits for it, so that none writes events any more. */
-    List<Branch> abort() throws InterruptedException {
-      running.forEach(branch -> java.util.Objects.requireNonNull(branch.thread).interrupt());
+    List<Branch> abort() {
+      running.forEach(branch -> thread(branch).interrupt());
+      var interrupted = false;
       for (var branch : running) {
-        java.util.Objects.requireNonNull(branch.thread).join();
+        while (thread(branch).isAlive()) {
+          try {
+            thread(branch).join();
+          } catch (InterruptedException e) {
+            interrupted = true;
+          }
+        }
+      }
+      if (interrupted) {
+        Thread.currentThread().interrupt();
       }
       return running;
+    }
+
+    private static Thread thread(Branch branch) {
+      return java.util.Objects.requireNonNull(branch.thread);
     }
   }
 
@@ -902,7 +916,10 @@ public final class Interpreter {
         event("TimedOut", resource().put("error", StateError.TIMEOUT));
         throw StateError.timeout(e.heartbeat);
       } catch (StateError e) {
-        var details = resource().put("error", e.error());
+        var details = resource();
+        if (!e.error().isEmpty()) {
+          details.put("error", e.error());
+        }
         if (e.cause() != null) {
           details.put("cause", e.cause());
         }
