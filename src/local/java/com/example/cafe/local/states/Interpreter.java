@@ -77,7 +77,8 @@ public final class Interpreter {
 
   private @Nullable Thread timer(Execution execution) {
     var seconds = execution.machine().definition().get("TimeoutSeconds");
-    var limit = seconds != null ? Duration.ofSeconds(seconds.longValue()) : execution.machine().express() ? EXPRESS_LIMIT : null;
+    var limit = seconds != null ? Duration.ofSeconds(seconds.longValue())
+        : execution.machine().express() ? EXPRESS_LIMIT : null;
     if (limit == null) {
       return null;
     }
@@ -173,6 +174,10 @@ public final class Interpreter {
     /** The event before the state was entered, and the one that says it was. */
     private final long before;
     private long entered;
+    /** Parallel and Map exit after their last inner event, not after the event of their success; 0 elsewhere. */
+    private long exitFollows;
+    /** Whether an expression that fails now is one of this very state, not of one inside. */
+    private boolean evaluationFailure;
     private int retries;
 
     StateRun(Track track, String name, JsonNode state, JsonNode input) {
@@ -228,9 +233,6 @@ public final class Interpreter {
       track.last = exited;
     }
 
-    /** Parallel and Map exit after their last inner event, not after the event of their success. */
-    private long exitFollows;
-
     // ---- errors ----------------------------------------------------------------------------------------------------
 
     private Step attempts(ObjectNode self) throws StateError, InterruptedException {
@@ -278,9 +280,6 @@ public final class Interpreter {
         track.event(type + "StateFailed");
       }
     }
-
-    /** The failure was found in an expression of this very state, not of one inside. */
-    private boolean evaluationFailure;
 
     private @Nullable Duration retryDelay(StateError failure, int[] counts) throws StateError {
       var retriers = state.path("Retry");
