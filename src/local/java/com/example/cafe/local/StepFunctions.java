@@ -478,18 +478,21 @@ final class StepFunctions implements Service {
   }
 
   private static void outcome(Execution execution, ObjectNode output) {
-    output.put("name", execution.name()).put("startDate", Execution.seconds(execution.start()))
-        .put("status", execution.status().name()).put("input", execution.input());
-    output.putObject("inputDetails").put("included", true);
-    put(output, "output", execution.output());
-    if (execution.output() != null) {
-      output.putObject("outputDetails").put("included", true);
-    }
-    put(output, "error", execution.error());
-    put(output, "cause", execution.cause());
-    var stop = execution.stop();
-    if (stop != null) {
-      output.put("stopDate", Execution.seconds(stop));
+    // One moment's picture: an execution may end between two questions.
+    synchronized (execution) {
+      output.put("name", execution.name()).put("startDate", Execution.seconds(execution.start()))
+          .put("status", execution.status().name()).put("input", execution.input());
+      output.putObject("inputDetails").put("included", true);
+      put(output, "output", execution.output());
+      if (execution.output() != null) {
+        output.putObject("outputDetails").put("included", true);
+      }
+      put(output, "error", execution.error());
+      put(output, "cause", execution.cause());
+      var stop = execution.stop();
+      if (stop != null) {
+        output.put("stopDate", Execution.seconds(stop));
+      }
     }
   }
 

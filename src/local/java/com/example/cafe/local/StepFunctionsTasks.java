@@ -2,9 +2,9 @@ package com.example.cafe.local;
 
 import com.example.cafe.local.states.Execution;
 import com.example.cafe.local.states.StateError;
-import com.example.cafe.local.states.TaskResource;
-import com.example.cafe.local.states.TaskResource.Integration;
 import com.example.cafe.local.states.TaskResource.Integration.Pattern;
+import com.example.cafe.local.states.TaskResource.Integration;
+import com.example.cafe.local.states.TaskResource;
 import com.example.cafe.local.states.Tasks;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -16,10 +16,12 @@ import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Base64;
+import java.util.HashSet;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -46,7 +48,7 @@ final class StepFunctionsTasks implements Tasks {
       "InvalidSignatureException", "SerializationException", "InvalidAction");
 
   private static Set<String> except(String... modelled) {
-    var codes = new java.util.HashSet<>(UNMODELLED);
+    var codes = new HashSet<>(UNMODELLED);
     codes.removeAll(Set.of(modelled));
     return codes;
   }
@@ -106,7 +108,8 @@ final class StepFunctionsTasks implements Tasks {
     var optimized = OPTIMIZED.get(integration.type());
     var known = optimized != null && optimized.actions().contains(integration.action());
     return known && optimized.patterns().contains(integration.pattern()) ? null
-        : "The service integration " + integration.type() + ":" + integration.action() + " in this pattern is not served by the local cloud";
+        : "The service integration " + integration.type() + ":" + integration.action()
+            + " in this pattern is not served by the local cloud";
   }
 
   @Override
@@ -252,7 +255,7 @@ final class StepFunctionsTasks implements Tasks {
     response.set("SdkHttpMetadata", http);
     response.putObject("SdkResponseMetadata").put("RequestId", id);
     var sorted = Json.object();
-    var names = new java.util.TreeSet<String>();
+    var names = new TreeSet<String>();
     response.fieldNames().forEachRemaining(names::add);
     names.forEach(name -> sorted.set(name, response.get(name)));
     return sorted;

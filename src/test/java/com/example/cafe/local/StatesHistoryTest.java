@@ -56,6 +56,9 @@ class StatesHistoryTest {
     var outcome = run("{StartAt:'F',States:{F:{Type:'Fail',Error:'E',Cause:'C'}}}", "{}");
     assertThat(outcome.chain()).containsExactly("1<0 ExecutionStarted", "2<0 FailStateEntered", "3<2 ExecutionFailed");
     assertThat(outcome.details("ExecutionFailed")).isEqualTo(json("{error:'E',cause:'C'}"));
+    var bare = run("{StartAt:'F',States:{F:{Type:'Fail'}}}", "{}");
+    assertThat(bare.details("ExecutionFailed")).isEqualTo(json("{}"));
+    assertThat(bare.description().has("error") || bare.description().has("cause")).isFalse();
   }
 
   @Test
@@ -151,6 +154,18 @@ class StatesHistoryTest {
     var last = outcome.events().size();
     assertThat(outcome.chain()).endsWith((last - 1) + "<" + (last - 3) + " ParallelStateFailed",
         last + "<" + (last - 1) + " ExecutionFailed");
+  }
+
+  @Test
+  void aFailureStopsTheBranchesOfBranches() {
+    var outcome = run("""
+        {StartAt:'P',States:{P:{Type:'Parallel',Branches:[
+          {StartAt:'I',States:{I:{Type:'Parallel',End:true,Branches:[
+            {StartAt:'W',States:{W:{Type:'Wait',Seconds:99999999,End:true}}}]}}},
+          {StartAt:'Q',States:{Q:{Type:'Wait',Seconds:20,Next:'F'},F:{Type:'Fail',Error:'E'}}}],
+          Catch:[{ErrorEquals:['E'],Next:'D'}],End:true},D:{Type:'Pass',End:true}}}""", "{}");
+    assertThat(outcome.types()).endsWith("FailStateEntered ParallelStateAborted ParallelStateFailed ParallelStateExited"
+        + " PassStateEntered PassStateExited ExecutionSucceeded");
   }
 
   @Test

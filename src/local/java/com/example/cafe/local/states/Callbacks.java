@@ -31,7 +31,8 @@ public final class Callbacks {
   }
 
   static String token() {
-    return Base64.getEncoder().encodeToString((PREFIX + UUID.randomUUID() + UUID.randomUUID()).getBytes(StandardCharsets.UTF_8));
+    var token = PREFIX + UUID.randomUUID() + UUID.randomUUID();
+    return Base64.getEncoder().encodeToString(token.getBytes(StandardCharsets.UTF_8));
   }
 
   /** Whether a text has the form of a token at all. */

@@ -145,7 +145,7 @@ public final class Execution {
   }
 
   synchronized void fail(StateError failure, long previous) {
-    if (end(Status.FAILED, failure.error(), failure.cause())) {
+    if (end(Status.FAILED, failure.error().isEmpty() ? null : failure.error(), failure.cause())) {
       write("ExecutionFailed", previous, "executionFailedEventDetails", reason());
       ended.complete(this);
     }

@@ -77,7 +77,8 @@ public final class Interpreter {
 
   private @Nullable Thread timer(Execution execution) {
     var seconds = execution.machine().definition().get("TimeoutSeconds");
-    var limit = seconds != null ? Duration.ofSeconds(seconds.longValue()) : execution.machine().express() ? EXPRESS_LIMIT : null;
+    var limit = seconds != null ? Duration.ofSeconds(seconds.longValue())
+        : execution.machine().express() ? EXPRESS_LIMIT : null;
     if (limit == null) {
       return null;
     }
@@ -173,6 +174,10 @@ public final class Interpreter {
     /** The event before the state was entered, and the one that says it was. */
     private final long before;
     private long entered;
+    /** Parallel and Map exit after their last inner event, not after the event of their success; 0 elsewhere. */
+    private long exitFollows;
+    /** Whether an expression that fails now is one of this very state, not of one inside. */
+    private boolean evaluationFailure;
     private int retries;
 
     StateRun(Track track, String name, JsonNode state, JsonNode input) {
@@ -228,9 +233,6 @@ public final class Interpreter {
       track.last = exited;
     }
 
-    /** Parallel and Map exit after their last inner event, not after the event of their success. */
-    private long exitFollows;
-
     // ---- errors ----------------------------------------------------------------------------------------------------
 
     private Step attempts(ObjectNode self) throws StateError, InterruptedException {
@@ -278,9 +280,6 @@ public final class Interpreter {
         track.event(type + "StateFailed");
       }
     }
-
-    /** The failure was found in an expression of this very state, not of one inside. */
-    private boolean evaluationFailure;
 
     private @Nullable Duration retryDelay(StateError failure, int[] counts) throws StateError {
       var retriers = state.path("Retry");
@@ -826,18 +825,32 @@ public final class Interpreter {
         running.remove(branch);
         return branch;
       } catch (InterruptedException e) {
-        running.forEach(branch -> java.util.Objects.requireNonNull(branch.thread).interrupt());
+        abort();
         throw e;
       }
     }
 
     /** Stops every branch that still runs and waits for it, so that none writes events any more. */
-    List<Branch> abort() throws InterruptedException {
-      running.forEach(branch -> java.util.Objects.requireNonNull(branch.thread).interrupt());
+    List<Branch> abort() {
+      running.forEach(branch -> thread(branch).interrupt());
+      var interrupted = false;
       for (var branch : running) {
-        java.util.Objects.requireNonNull(branch.thread).join();
+        while (thread(branch).isAlive()) {
+          try {
+            thread(branch).join();
+          } catch (InterruptedException e) {
+            interrupted = true;
+          }
+        }
+      }
+      if (interrupted) {
+        Thread.currentThread().interrupt();
       }
       return running;
+    }
+
+    private static Thread thread(Branch branch) {
+      return java.util.Objects.requireNonNull(branch.thread);
     }
   }
 
@@ -902,7 +915,10 @@ public final class Interpreter {
         event("TimedOut", resource().put("error", StateError.TIMEOUT));
         throw StateError.timeout(e.heartbeat);
       } catch (StateError e) {
-        var details = resource().put("error", e.error());
+        var details = resource();
+        if (!e.error().isEmpty()) {
+          details.put("error", e.error());
+        }
         if (e.cause() != null) {
           details.put("cause", e.cause());
         }

@@ -13,6 +13,8 @@ import java.util.Base64;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
+import java.util.StringTokenizer;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 
@@ -58,7 +60,7 @@ final class Intrinsics {
         && call.arguments().stream().allMatch(argument -> !(argument instanceof Call inner) || known(inner));
   }
 
-  private static final java.util.Set<String> NAMES = java.util.Set.of("States.Format", "States.StringToJson",
+  private static final Set<String> NAMES = Set.of("States.Format", "States.StringToJson",
       "States.JsonToString", "States.Array", "States.ArrayPartition", "States.ArrayContains", "States.ArrayRange",
       "States.ArrayGetItem", "States.ArrayLength", "States.ArrayUnique", "States.Base64Encode", "States.Base64Decode",
       "States.Hash", "States.JsonMerge", "States.MathRandom", "States.MathAdd", "States.StringSplit", "States.UUID");
@@ -476,7 +478,7 @@ final class Intrinsics {
     if (separators.isEmpty()) {
       return tokens.add(arguments.text(0));
     }
-    var tokenizer = new java.util.StringTokenizer(arguments.text(0), separators);
+    var tokenizer = new StringTokenizer(arguments.text(0), separators);
     while (tokenizer.hasMoreTokens()) {
       tokens.add(tokenizer.nextToken());
     }

@@ -302,7 +302,7 @@ final class Jsonata {
     if (size < 1) {
       throw arguments.wrong(1);
     }
-    var list = arguments.get(0) instanceof List<?> values ? values : List.of(java.util.Objects.requireNonNull(arguments.get(0)));
+    var list = arguments.get(0) instanceof List<?> values ? values : List.of(arguments.get(0));
     var chunks = new ArrayList<Object>();
     for (long from = 0; from < list.size(); from += size) {
       chunks.add(new ArrayList<>(list.subList((int) from, (int) Math.min(list.size(), from + size))));

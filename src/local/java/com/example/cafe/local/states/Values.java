@@ -1,12 +1,13 @@
 package com.example.cafe.local.states;
 
-import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonParseException;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -17,8 +18,7 @@ public final class Values {
   /** The most that passes between states, in bytes of UTF-8. */
   static final int LIMIT = 256 * 1024;
 
-  static final ObjectMapper MAPPER =
-      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+  static final ObjectMapper MAPPER = JsonMapper.builder().build();
 
   private static final DateTimeFormatter TIME =
       DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'").withZone(ZoneOffset.UTC);
@@ -35,15 +35,23 @@ public final class Values {
    * @throws Malformed where the text is no JSON, with the parser's message
    */
   public static JsonNode parse(String text) throws Malformed {
-    try {
-      var value = MAPPER.readTree(text);
-      if (value == null || value.isMissingNode()) {
-        throw new Malformed("No content to map due to end-of-input", 1, 0);
+    try (var parser = MAPPER.createParser(text)) {
+      try {
+        JsonNode value = MAPPER.readTree(parser);
+        if (value == null || value.isMissingNode()) {
+          throw new Malformed("No content to map due to end-of-input", 1, 0);
+        }
+        if (parser.nextToken() != null) {
+          throw new JsonParseException(parser, "Trailing token (" + parser.currentToken() + ") found after the value");
+        }
+        return value;
+      } catch (JsonProcessingException e) {
+        // The service tells how far the parser had read, not where the wrong token starts.
+        var at = parser.currentLocation();
+        throw new Malformed(String.valueOf(e.getOriginalMessage()), at.getLineNr(), at.getColumnNr());
       }
-      return value;
-    } catch (JsonProcessingException e) {
-      var at = e.getLocation() == null ? JsonLocation.NA : e.getLocation();
-      throw new Malformed(String.valueOf(e.getOriginalMessage()), at.getLineNr(), at.getColumnNr());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
