@@ -49,8 +49,7 @@ final class FunctionHost implements AutoCloseable {
     sweep();
     this.code = new FunctionCode(classes, classpath, folder, log);
     this.nativeLibrary = nativeLibrary();
-    this.aot = new AotCache(javaCommand, code.libraries(), settings.work().toAbsolutePath().getParent().resolve("aot"), log);
-    aot.clientOptions(clientOptions());
+    this.aot = new AotCache(javaCommand, clientOptions(), code.libraries(), settings.work().toAbsolutePath().getParent().resolve("aot"), log);
     this.runtimeApi = new RuntimeApi();
     var processors = Runtime.getRuntime().availableProcessors();
     this.starts = new Semaphore(Math.max(2, processors));
@@ -145,7 +144,7 @@ final class FunctionHost implements AutoCloseable {
       options.add("-XX:TieredStopAtLevel=1");
     }
     if (!own.matches(".*(-Xshare|SharedArchiveFile|AOT|-javaagent).*")) {
-      aot.file().ifPresent(file -> options.add("-XX:AOTCache=" + file));
+      aot.option().ifPresent(options::add);
     }
     return options;
   }

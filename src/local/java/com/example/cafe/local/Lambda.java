@@ -50,6 +50,7 @@ final class Lambda implements Service {
    */
   Lambda(Settings settings, String endpoint, Path runtimeClasspathFile, Aws aws, EventLog log) {
     this(settings, endpoint, settings.project().resolve("target/classes"), runtimeClasspathFile, aws, log);
+    host.aot.prepare(host.code.classes());
   }
 
   Lambda(Settings settings, String endpoint, Path classes, Path runtimeClasspathFile, Aws aws, EventLog log) {
