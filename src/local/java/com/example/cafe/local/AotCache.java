@@ -86,7 +86,7 @@ final class AotCache implements AutoCloseable {
     return HexFormat.of().formatHex(digest.digest(), 0, 8);
   }
 
-  private Path file(Kind kind) {
+  Path file(Kind kind) {
     return folder.resolve("functions-" + key + (kind == Kind.SHARED ? ".jsa" : ".aot"));
   }
 
@@ -191,11 +191,24 @@ final class AotCache implements AutoCloseable {
       if (!Files.isRegularFile(draft)) {
         throw new IOException("the JVM has made none, see " + home.resolve("output"));
       }
+      forgetOthers();
       Files.move(draft, file(kind), StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     } finally {
       server.stop(0);
       Files.deleteIfExists(draft);
       Files.deleteIfExists(draft.resolveSibling(draft.getFileName() + ".config"));
+    }
+  }
+
+  /** Archives are large; those of another class path or another JDK are of no use any more. */
+  private void forgetOthers() throws IOException {
+    try (var files = Files.list(folder)) {
+      for (var file : files.toList()) {
+        var name = file.getFileName().toString();
+        if (name.startsWith("functions-") && !name.startsWith("functions-" + key)) {
+          Files.deleteIfExists(file);
+        }
+      }
     }
   }
 

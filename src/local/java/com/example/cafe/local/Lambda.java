@@ -125,6 +125,11 @@ final class Lambda implements Service {
     functions.values().forEach(function -> function.pool().processes().forEach(FunctionProcess::kill));
   }
 
+  /** For tests: where an archive of the libraries is kept. */
+  Path archive(AotCache.Kind kind) {
+    return host.aot.file(kind);
+  }
+
   /** For tests: what functions see when the local cloud dies. */
   void breakRuntimeApi() {
     host.runtimeApi.close();
