@@ -74,6 +74,10 @@ final class Lambda implements Service {
    * @throws IllegalArgumentException when the function to debug does not exist
    */
   void start() {
+    if (!functions.isEmpty()) {
+      // Packed now, not when the first caller waits.
+      host.code.current();
+    }
     var debug = host.settings.debug();
     if (!debug.isBlank()) {
       var function = functions.values().stream().filter(LambdaFunction::debug).findFirst()

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Test;
 class LambdaIT {
   private static final Path TARGET = Path.of("target").toAbsolutePath();
   private static final String ROLE = "arn:aws:iam::000000000000:role/test";
-  private final Path work = TARGET.resolve("lambda-it").resolve(UUID.randomUUID().toString()).resolve("local");
+  private final Path work = TARGET.resolve("lambda it").resolve(UUID.randomUUID().toString()).resolve("local");
   private final ByteArrayOutputStream console = new ByteArrayOutputStream();
   private final FakeQueues aws = new FakeQueues(2_000);
   private Lambda lambda = lambda("", TARGET.resolve("test-classes"));
@@ -400,6 +400,34 @@ class LambdaIT {
     assertThat(console()).contains("Actor has one instance, no time-out, and waits for a debugger at 127.0.0.1:");
     assertThat(invoke("cafe-Actor", "{\"do\":\"sleep\",\"millis\":2000}").has("FunctionError")).isFalse();
     assertThat(Files.readString(work.resolve("logs/Actor.log"))).contains("Listening for transport dt_socket at address");
+  }
+
+  @Test
+  void functions_run_without_the_clients_native_part_as_on_macos_and_windows() throws IOException {
+    lambda.close();
+    System.setProperty(FunctionHost.JAVA_CLIENT, "true");
+    try {
+      lambda = lambda("", TARGET.resolve("test-classes"));
+    } finally {
+      System.clearProperty(FunctionHost.JAVA_CLIENT);
+    }
+    function("Actor", "Actor", "{\"MemorySize\": 512, \"Timeout\": 20}");
+    for (var call = 1; call <= 20; call++) {
+      assertThat(text(invoke("cafe-Actor", "{\"do\":\"count\"}"))).isEqualTo(Integer.toString(call));
+    }
+    assertThat(json(invoke("cafe-Actor", "{\"do\":\"context\"}")).path("trace").asText()).startsWith("Root=1-");
+    assertThat(json(invoke("cafe-Actor", "{\"do\":\"large\",\"size\":7000000}")).path("errorType").asText())
+        .isEqualTo("Function.ResponseSizeTooLarge");
+    assertThat(json(invoke("cafe-Actor", "{\"do\":\"throw\",\"text\":\"no\"}")).path("errorMessage").asText()).isEqualTo("no");
+    assertThat(text(invoke("cafe-Actor", "{\"do\":\"echo\",\"drink\":\"café\"}"))).contains("café");
+    assertThat(lambda.processIds().get("Actor")).hasSize(1);
+    var pid = pid("cafe-Actor");
+    var maps = Path.of("/proc/" + pid + "/maps");
+    if (Files.exists(maps)) {
+      assertThat(Files.readString(maps)).contains("libjvm").doesNotContain("libaws-lambda-jni");
+    }
+    lambda.breakRuntimeApi();
+    await().untilAsserted(() -> assertThat(alive(pid)).isFalse());
   }
 
   @Test
