@@ -17,36 +17,59 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An ahead-of-time cache (JEP 483, 514) of the libraries that functions run with: their JVMs start in about half the
- * time. It is made once for a class path and a JDK, in the background, when nothing has been invoked for a while, and
- * kept below target/. A JVM that cannot use it ignores it; without it everything works the same, slower.
+ * Archives of the libraries that functions run with, so that their JVMs need not read, check and link the same classes
+ * each time. Both are made once for a class path and a JDK, in the background, and kept below target/:
+ * <ul>
+ *   <li>a class data sharing archive (JEP 350) at the first start, while the rest of the local cloud starts;
+ *   <li>an ahead-of-time cache (JEP 483, 514), which is better and takes twice the work, once nothing has been invoked
+ *       for a while.
+ * </ul>
+ * A JVM that cannot use its archive ignores it; without one everything works the same, slower.
  */
 final class AotCache implements AutoCloseable {
-  private static final long QUIET = TimeUnit.SECONDS.toNanos(5);
+  private static final long QUIET = TimeUnit.SECONDS.toNanos(10);
   private static final int TRAINING_SECONDS = 120;
 
-  private final Path java;
+  private final Path javaCommand;
+  private final List<String> clientOptions;
   private final List<Path> libraries;
   private final Path folder;
-  private final Path cache;
+  private final String key;
   private final EventLog log;
-  private volatile List<String> clientOptions = List.of();
+  private final List<Thread> background = new CopyOnWriteArrayList<>();
   private volatile long lastUse = System.nanoTime();
   private volatile boolean closed;
-  private volatile @Nullable Thread background;
   private volatile @Nullable Process training;
 
-  AotCache(Path java, List<Path> libraries, Path folder, EventLog log) {
-    this.java = java;
+  /** The kinds of archive, the better one last. */
+  enum Kind {
+    SHARED("-XX:ArchiveClassesAtExit=", "-XX:SharedArchiveFile="),
+    AHEAD_OF_TIME("-XX:AOTCacheOutput=", "-XX:AOTCache=");
+
+    private final String write;
+    private final String read;
+
+    Kind(String write, String read) {
+      this.write = write;
+      this.read = read;
+    }
+  }
+
+  /** @param clientOptions JVM options that the Runtime Interface Client needs on this machine */
+  AotCache(Path javaCommand, List<String> clientOptions, List<Path> libraries, Path folder, EventLog log) {
+    this.javaCommand = javaCommand;
+    this.clientOptions = clientOptions;
     this.libraries = libraries;
     this.folder = folder;
     this.log = log;
-    this.cache = folder.resolve("functions-" + key() + ".aot");
+    this.key = key();
   }
 
   private String key() {
@@ -54,7 +77,8 @@ final class AotCache implements AutoCloseable {
     digest.update((System.getProperty("java.home") + System.getProperty("java.vm.version")).getBytes(StandardCharsets.UTF_8));
     try {
       for (var jar : libraries) {
-        digest.update((jar + "|" + Files.size(jar) + "|" + Files.getLastModifiedTime(jar).toMillis()).getBytes(StandardCharsets.UTF_8));
+        digest.update((jar + "|" + Files.size(jar) + "|" + Files.getLastModifiedTime(jar).toMillis())
+            .getBytes(StandardCharsets.UTF_8));
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -62,9 +86,14 @@ final class AotCache implements AutoCloseable {
     return HexFormat.of().formatHex(digest.digest(), 0, 8);
   }
 
-  /** The cache, once it is there. */
-  Optional<Path> file() {
-    return Files.isRegularFile(cache) ? Optional.of(cache) : Optional.empty();
+  Path file(Kind kind) {
+    return folder.resolve("functions-" + key + (kind == Kind.SHARED ? ".jsa" : ".aot"));
+  }
+
+  /** The JVM option that uses the best archive there is. */
+  Optional<String> option() {
+    return Stream.of(Kind.AHEAD_OF_TIME, Kind.SHARED).filter(kind -> Files.isRegularFile(file(kind))).findFirst()
+        .map(kind -> kind.read + file(kind));
   }
 
   /** Says that a function is being invoked: not the time to train. */
@@ -72,30 +101,48 @@ final class AotCache implements AutoCloseable {
     lastUse = System.nanoTime();
   }
 
-  /** Makes the cache in the background if there is none. @param classes where a function's logging configuration is */
-  void trainWhenQuiet(Path classes) {
-    if (file().isPresent() || background != null) {
-      return;
+  /** Begins to make the quick archive, if there is none at all. @param classes where the logging configuration is */
+  void prepare(Path classes) {
+    if (option().isEmpty()) {
+      inBackground(() -> train(Kind.SHARED, classes));
     }
+  }
+
+  /** Makes the better cache in the background, if it is not there. */
+  void trainWhenQuiet(Path classes) {
     lastUse = System.nanoTime();
-    background = Thread.ofVirtual().name("aot-training").start(() -> {
-      try {
+    if (!Files.isRegularFile(file(Kind.AHEAD_OF_TIME))) {
+      inBackground(() -> {
         while (!closed && System.nanoTime() - lastUse < QUIET) {
           Thread.sleep(500);
         }
         if (!closed) {
-          train(classes);
+          train(Kind.AHEAD_OF_TIME, classes);
         }
+      });
+    }
+  }
+
+  private interface Work {
+    void run() throws IOException, InterruptedException;
+  }
+
+  private void inBackground(Work work) {
+    background.add(Thread.ofVirtual().name("aot-training").start(() -> {
+      try {
+        work.run();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       } catch (IOException | RuntimeException e) {
-        log.event("code", "functions start without an AOT cache: " + e.getMessage());
+        if (!closed) {
+          log.event("code", "functions start slower than they could: " + e.getMessage());
+        }
       }
-    });
+    }));
   }
 
-  /** Makes the cache now. @throws IOException when the JVM makes none */
-  void train(Path classes) throws IOException, InterruptedException {
+  /** Makes an archive now. @throws IOException when the JVM makes none */
+  synchronized void train(Kind kind, Path classes) throws IOException, InterruptedException {
     var home = folder.resolve("training");
     var type = Path.of(AotTraining.class.getName().replace('.', File.separatorChar) + ".class");
     Files.createDirectories(home.resolve(type).getParent());
@@ -108,14 +155,15 @@ final class AotCache implements AutoCloseable {
     if (Files.exists(logging)) {
       Files.copy(logging, home.resolve("log4j2.xml"), StandardCopyOption.REPLACE_EXISTING);
     }
-    var draft = folder.resolve("draft-" + ProcessHandle.current().pid() + ".aot");
+    var draft = folder.resolve("draft-" + ProcessHandle.current().pid() + "-" + kind);
     var server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       server.createContext("/", new Stub()::handle);
       server.setExecutor(threads);
       server.start();
       var address = "127.0.0.1:" + server.getAddress().getPort();
-      var command = new ArrayList<>(List.of(java.toString(), "-XX:AOTCacheOutput=" + draft, "-XX:-UsePerfData", "-Xmx512m",
+      var command = new ArrayList<>(List.of(javaCommand.toString(), kind.write + draft, "-XX:+UseSerialGC",
+          "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xmx512m",
           "-Xlog:disable", "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
           "-Djava.net.preferIPv4Stack=true", "-Djava.io.tmpdir=" + home));
       command.addAll(clientOptions);
@@ -143,7 +191,8 @@ final class AotCache implements AutoCloseable {
       if (!Files.isRegularFile(draft)) {
         throw new IOException("the JVM has made none, see " + home.resolve("output"));
       }
-      Files.move(draft, cache, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+      forgetOthers();
+      Files.move(draft, file(kind), StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     } finally {
       server.stop(0);
       Files.deleteIfExists(draft);
@@ -151,9 +200,16 @@ final class AotCache implements AutoCloseable {
     }
   }
 
-  /** Options that the Runtime Interface Client needs on this machine. */
-  void clientOptions(List<String> options) {
-    clientOptions = options;
+  /** Archives are large; those of another class path or another JDK are of no use any more. */
+  private void forgetOthers() throws IOException {
+    try (var files = Files.list(folder)) {
+      for (var file : files.toList()) {
+        var name = file.getFileName().toString();
+        if (name.startsWith("functions-") && !name.startsWith("functions-" + key)) {
+          Files.deleteIfExists(file);
+        }
+      }
+    }
   }
 
   /** The Runtime API for one event, and every AWS service with an empty answer. */
@@ -195,10 +251,7 @@ final class AotCache implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
-    var thread = background;
-    if (thread != null) {
-      thread.interrupt();
-    }
+    background.forEach(Thread::interrupt);
     var process = training;
     if (process != null && process.isAlive()) {
       process.descendants().forEach(ProcessHandle::destroyForcibly);

@@ -67,6 +67,9 @@ final class AsyncInvocations implements AutoCloseable {
         try {
           deliver(target, payload, clientContext, since);
         } catch (RuntimeException e) {
+          if (threads.isShutdown()) {
+            return;
+          }
           log.event("error", target.function().logicalId() + " lost an asynchronous event: " + e.getMessage());
         }
       });

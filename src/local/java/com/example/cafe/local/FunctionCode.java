@@ -3,6 +3,7 @@ package com.example.cafe.local;
 import com.amazonaws.services.lambda.runtime.Context;
 import com.amazonaws.services.lambda.runtime.api.client.AWSLambda;
 import com.amazonaws.services.lambda.runtime.serialization.PojoSerializer;
+import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -14,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -57,12 +59,42 @@ final class FunctionCode {
    * @param classes the compiler's output: target/classes
    * @param classpath the file with the jars that the package ships
    * @param folder where the packed code goes
+   * @param javaClient whether the Runtime Interface Client has to do without its native part
    */
-  FunctionCode(Path classes, Path classpath, Path folder, EventLog log) {
+  FunctionCode(Path classes, Path classpath, Path folder, boolean javaClient, EventLog log) {
     this.classes = classes;
     this.folder = folder;
     this.log = log;
-    this.libraries = libraries(classpath);
+    var libraries = new ArrayList<>(libraries(classpath));
+    if (javaClient) {
+      libraries.addFirst(javaClient());
+    }
+    this.libraries = List.copyOf(libraries);
+  }
+
+  /** A jar that goes before the client's. */
+  private Path javaClient() {
+    var name = "com/amazonaws/services/lambda/runtime/api/client/runtimeapi/NativeClient.class";
+    // Below target, beside the archives: they are bound to its path and time.
+    var jar = folder.resolveSibling("runtime-client.jar");
+    try (var in = FunctionCode.class.getResourceAsStream("/" + name)) {
+      var bytes = Objects.requireNonNull(in).readAllBytes();
+      var content = new ByteArrayOutputStream();
+      try (var out = new ZipOutputStream(content)) {
+        var entry = new ZipEntry(name);
+        entry.setTime(0);
+        out.putNextEntry(entry);
+        out.write(bytes);
+        out.closeEntry();
+      }
+      Files.createDirectories(jar.getParent());
+      if (!Files.exists(jar) || !Arrays.equals(Files.readAllBytes(jar), content.toByteArray())) {
+        Files.write(jar, content.toByteArray());
+      }
+      return jar;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   Path classes() {

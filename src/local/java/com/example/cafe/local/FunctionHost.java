@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
 /** What all function processes of this machine share: the Runtime API, the code, room for processes, their traces. */
 final class FunctionHost implements AutoCloseable {
   static final String MARK = "-Dcom.example.cafe.local=";
+  /** A system property that has the JNI library left out on Linux too. */
+  static final String JAVA_CLIENT = "com.example.cafe.local.javaClient";
   final Settings settings;
   final String endpoint;
   final EventLog log;
@@ -47,10 +49,9 @@ final class FunctionHost implements AutoCloseable {
     this.javaCommand = Path.of(System.getProperty("java.home"), "bin",
         System.getProperty("os.name").startsWith("Windows") ? "java.exe" : "java");
     sweep();
-    this.code = new FunctionCode(classes, classpath, folder, log);
     this.nativeLibrary = nativeLibrary();
-    this.aot = new AotCache(javaCommand, code.libraries(), settings.work().toAbsolutePath().getParent().resolve("aot"), log);
-    aot.clientOptions(clientOptions());
+    this.code = new FunctionCode(classes, classpath, folder, nativeLibrary == null, log);
+    this.aot = new AotCache(javaCommand, clientOptions(), code.libraries(), settings.work().toAbsolutePath().getParent().resolve("aot"), log);
     this.runtimeApi = new RuntimeApi();
     var processors = Runtime.getRuntime().availableProcessors();
     this.starts = new Semaphore(Math.max(2, processors));
@@ -94,10 +95,12 @@ final class FunctionHost implements AutoCloseable {
     usedMb -= mb;
   }
 
-  /** The client's JNI library, unpacked once: the client's own way is one path in /tmp that all starts overwrite. */
+  /**
+   * The client's JNI library, unpacked once: the client's own way is one path in /tmp that all starts overwrite. Null
+   * where there is none for this system.
+   */
   private @Nullable Path nativeLibrary() {
-    var linux = System.getProperty("os.name").equals("Linux");
-    if (!linux) {
+    if (!System.getProperty("os.name").equals("Linux") || Boolean.getBoolean(JAVA_CLIENT)) {
       return null;
     }
     var arch = System.getProperty("os.arch").equals("aarch64") ? "aarch_64" : "x86_64";
@@ -145,7 +148,7 @@ final class FunctionHost implements AutoCloseable {
       options.add("-XX:TieredStopAtLevel=1");
     }
     if (!own.matches(".*(-Xshare|SharedArchiveFile|AOT|-javaagent).*")) {
-      aot.file().ifPresent(file -> options.add("-XX:AOTCache=" + file));
+      aot.option().ifPresent(options::add);
     }
     return options;
   }

@@ -50,6 +50,7 @@ final class Lambda implements Service {
    */
   Lambda(Settings settings, String endpoint, Path runtimeClasspathFile, Aws aws, EventLog log) {
     this(settings, endpoint, settings.project().resolve("target/classes"), runtimeClasspathFile, aws, log);
+    host.aot.prepare(host.code.classes());
   }
 
   Lambda(Settings settings, String endpoint, Path classes, Path runtimeClasspathFile, Aws aws, EventLog log) {
@@ -73,6 +74,10 @@ final class Lambda implements Service {
    * @throws IllegalArgumentException when the function to debug does not exist
    */
   void start() {
+    if (!functions.isEmpty()) {
+      // Packed now, not when the first caller waits.
+      host.code.current();
+    }
     var debug = host.settings.debug();
     if (!debug.isBlank()) {
       var function = functions.values().stream().filter(LambdaFunction::debug).findFirst()
@@ -127,6 +132,11 @@ final class Lambda implements Service {
   /** Kills every instance of every function, whatever it does: what a sudden loss of the machines would do. */
   void killAll() {
     functions.values().forEach(function -> function.pool().processes().forEach(FunctionProcess::kill));
+  }
+
+  /** For tests: where an archive of the libraries is kept. */
+  Path archive(AotCache.Kind kind) {
+    return host.aot.file(kind);
   }
 
   /** For tests: what functions see when the local cloud dies. */

@@ -6,16 +6,14 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
- * Measures cold starts with and without the AOT cache, in rounds that alternate. Not a test: run its main method with
+ * Measures cold starts plain and with each kind of archive, in rounds that alternate. Not a test: run its main method with
  * the test class path; the arguments are the folder of classes, the handler and the number of rounds.
  */
 final class FunctionStarts {
@@ -23,16 +21,15 @@ final class FunctionStarts {
 
   public static void main(String[] args) throws Exception {
     var target = Path.of("target").toAbsolutePath();
-    var plain = target.resolve("starts/plain/local");
-    var cached = target.resolve("starts/cached/local");
     var log = new EventLog(new PrintStream(OutputStream.nullOutputStream()));
-    var begin = System.nanoTime();
-    try (var host = new FunctionHost(settings(cached), "http://localhost:4566", Path.of(args[0]), target.resolve("runtime.classpath"), log)) {
-      if (host.aot.file().isEmpty()) {
-        host.aot.train(Path.of(args[0]));
-        System.out.printf("training: %d ms%n", (System.nanoTime() - begin) / 1_000_000);
+    for (var kind : AotCache.Kind.values()) {
+      var work = target.resolve("starts/" + kind + "/local");
+      try (var host = new FunctionHost(settings(work), "http://localhost:4566", Path.of(args[0]),
+          target.resolve("runtime.classpath"), log)) {
+        var begin = System.nanoTime();
+        host.aot.train(kind, Path.of(args[0]));
+        System.out.printf("%s: made in %d ms%n", kind, (System.nanoTime() - begin) / 1_000_000);
       }
-      System.out.printf("cache: %d MB%n", Files.size(host.aot.file().orElseThrow()) / 1_000_000);
     }
     var stub = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     stub.createContext("/", exchange -> {
@@ -47,8 +44,9 @@ final class FunctionStarts {
     var endpoint = "http://localhost:" + stub.getAddress().getPort();
     var figures = new LinkedHashMap<String, List<Long>>();
     for (var round = 0; round < Integer.parseInt(args[2]); round++) {
-      for (var work : Map.of("plain", plain, "cached", cached).entrySet()) {
-        figures.computeIfAbsent(work.getKey(), k -> new ArrayList<>()).add(coldCall(work.getValue(), endpoint, args, target, log));
+      for (var kind : List.of("plain", "SHARED", "AHEAD_OF_TIME")) {
+        figures.computeIfAbsent(kind, k -> new ArrayList<>())
+            .add(coldCall(target.resolve("starts/" + kind + "/local"), endpoint, args, target, log));
       }
     }
     figures.forEach((name, nanos) -> System.out.printf("%s: median %d ms of %s%n", name,

@@ -14,6 +14,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashSet;
@@ -30,7 +31,7 @@ import org.junit.jupiter.api.Test;
 class LambdaIT {
   private static final Path TARGET = Path.of("target").toAbsolutePath();
   private static final String ROLE = "arn:aws:iam::000000000000:role/test";
-  private final Path work = TARGET.resolve("lambda-it").resolve(UUID.randomUUID().toString()).resolve("local");
+  private final Path work = TARGET.resolve("lambda it").resolve(UUID.randomUUID().toString()).resolve("local");
   private final ByteArrayOutputStream console = new ByteArrayOutputStream();
   private final FakeQueues aws = new FakeQueues(2_000);
   private Lambda lambda = lambda("", TARGET.resolve("test-classes"));
@@ -136,6 +137,7 @@ class LambdaIT {
         "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAMBDA_TASK_ROOT", "LANG",
         "TABLE", "TZ", "_HANDLER");
     assertThat(environment.path("AWS_ENDPOINT_URL").asText()).isEqualTo("http://localhost:4566");
+    assertThat(environment.path("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").asText()).isEqualTo("256");
     assertThat(environment.path("TABLE").asText()).isEqualTo("orders");
     assertThat(lambda.callerOf(environment.path("AWS_ACCESS_KEY_ID").asText())).contains(new Caller(ROLE));
     assertThat(lambda.callerOf("AKIASOMEONEELSE")).isEmpty();
@@ -401,6 +403,47 @@ class LambdaIT {
   }
 
   @Test
+  void functions_run_without_the_clients_native_part_as_on_macos_and_windows() throws IOException {
+    lambda.close();
+    System.setProperty(FunctionHost.JAVA_CLIENT, "true");
+    try {
+      lambda = lambda("", TARGET.resolve("test-classes"));
+    } finally {
+      System.clearProperty(FunctionHost.JAVA_CLIENT);
+    }
+    function("Actor", "Actor", "{\"MemorySize\": 512, \"Timeout\": 20}");
+    for (var call = 1; call <= 20; call++) {
+      assertThat(text(invoke("cafe-Actor", "{\"do\":\"count\"}"))).isEqualTo(Integer.toString(call));
+    }
+    assertThat(json(invoke("cafe-Actor", "{\"do\":\"context\"}")).path("trace").asText()).startsWith("Root=1-");
+    assertThat(json(invoke("cafe-Actor", "{\"do\":\"large\",\"size\":7000000}")).path("errorType").asText())
+        .isEqualTo("Function.ResponseSizeTooLarge");
+    assertThat(json(invoke("cafe-Actor", "{\"do\":\"throw\",\"text\":\"no\"}")).path("errorMessage").asText()).isEqualTo("no");
+    assertThat(text(invoke("cafe-Actor", "{\"do\":\"echo\",\"drink\":\"café\"}"))).contains("café");
+    assertThat(lambda.processIds().get("Actor")).hasSize(1);
+    var pid = pid("cafe-Actor");
+    var maps = Path.of("/proc/" + pid + "/maps");
+    if (Files.exists(maps)) {
+      assertThat(Files.readString(maps)).contains("libjvm").doesNotContain("libaws-lambda-jni");
+    }
+    lambda.breakRuntimeApi();
+    await().untilAsserted(() -> assertThat(alive(pid)).isFalse());
+  }
+
+  @Test
+  void a_broken_archive_of_the_libraries_is_ignored() throws IOException {
+    for (var kind : AotCache.Kind.values()) {
+      lambda.close();
+      lambda = lambda("", TARGET.resolve("test-classes"));
+      var file = lambda.archive(kind);
+      Files.createDirectories(file.getParent());
+      Files.writeString(file, "no archive");
+      function("Actor", "Actor", "");
+      assertThat(text(invoke("cafe-Actor", "{\"do\":\"count\"}"))).as(kind.toString()).isEqualTo("1");
+    }
+  }
+
+  @Test
   void an_unknown_function_to_debug_is_an_error_that_names_the_known_ones() {
     lambda.close();
     lambda = lambda("PlaceOrdr", TARGET.resolve("test-classes"));
@@ -421,7 +464,7 @@ class LambdaIT {
         {"FunctionName": "cafe-Actor", "InvocationType": "Event", "Payload": "%s"}"""
         .formatted(base64("{\"do\":\"throw\",\"text\":\"no\"}")));
     assertThat(answer.path("StatusCode").asInt()).isEqualTo(202);
-    await().atMost(java.time.Duration.ofSeconds(60)).until(() -> !aws.messages("dead").isEmpty());
+    await().atMost(Duration.ofSeconds(60)).until(() -> !aws.messages("dead").isEmpty());
     var record = Json.parse(aws.published.getFirst().path("Message").asText());
     assertThat(record.path("version").asText()).isEqualTo("1.0");
     assertThat(record.path("requestContext").path("condition").asText()).isEqualTo("RetriesExhausted");
@@ -471,7 +514,7 @@ class LambdaIT {
     var ids = IntStream.range(0, 25).mapToObj(i -> aws.send("orders", "order " + i)).sorted().toList();
     assertThat(aws.receives).isZero();
     lambda.start();
-    await().atMost(java.time.Duration.ofSeconds(30)).untilAsserted(() -> assertThat(aws.messages("orders")).isEmpty());
+    await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> assertThat(aws.messages("orders")).isEmpty());
     assertThat(handled(out)).isEqualTo(ids);
   }
 
@@ -482,7 +525,7 @@ class LambdaIT {
     var good = aws.send("orders", "espresso");
     var bad = aws.send("orders", "poison");
     lambda.start();
-    await().atMost(java.time.Duration.ofSeconds(30)).until(() -> aws.received("orders") >= 3);
+    await().atMost(Duration.ofSeconds(30)).until(() -> aws.received("orders") >= 3);
     assertThat(handled(out)).containsExactly(good);
     assertThat(aws.messages("orders")).singleElement().satisfies(message ->
         assertThat(message.path("MessageId").asText()).isEqualTo(bad));
@@ -495,10 +538,10 @@ class LambdaIT {
     var ids = IntStream.range(0, 20).mapToObj(i -> aws.send("orders", i % 3 == 0 ? "slow" : "quick")).sorted().toList();
     for (var kill = 0; kill < 3; kill++) {
       var done = handled(out).size();
-      await().atMost(java.time.Duration.ofSeconds(30)).until(() -> handled(out).size() > done || aws.messages("orders").isEmpty());
+      await().atMost(Duration.ofSeconds(30)).until(() -> handled(out).size() > done || aws.messages("orders").isEmpty());
       lambda.killAll();
     }
-    await().atMost(java.time.Duration.ofSeconds(60)).untilAsserted(() -> assertThat(aws.messages("orders")).isEmpty());
+    await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> assertThat(aws.messages("orders")).isEmpty());
     assertThat(handled(out)).isEqualTo(ids);
   }
 
@@ -509,7 +552,7 @@ class LambdaIT {
     aws.send("orders", "{\"total\": 50}");
     var large = aws.send("orders", "{\"total\": 150}");
     lambda.start();
-    await().atMost(java.time.Duration.ofSeconds(30)).untilAsserted(() -> assertThat(aws.messages("orders")).isEmpty());
+    await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> assertThat(aws.messages("orders")).isEmpty());
     assertThat(handled(out)).containsExactly(large);
   }
 
@@ -522,7 +565,7 @@ class LambdaIT {
     var id = aws.send("orders", "espresso");
     assertThat(aws.receives).isZero();
     call("UpdateEventSourceMapping", "{\"UUID\": \"%s\", \"Enabled\": true, \"BatchSize\": 5}".formatted(uuid));
-    await().atMost(java.time.Duration.ofSeconds(30)).untilAsserted(() -> assertThat(handled(out)).containsExactly(id));
+    await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> assertThat(handled(out)).containsExactly(id));
     assertThat(call("DeleteEventSourceMapping", "{\"UUID\": \"%s\"}".formatted(uuid)).path("State").asText()).isEqualTo("Deleting");
     assertThat(call("ListEventSourceMappings", "{}").path("EventSourceMappings")).isEmpty();
   }
