@@ -24,13 +24,8 @@ public final class Events {
 
   @SuppressWarnings("unchecked")
   public static Map<String, Object> map(String function) {
-    return read(function, Map.class);
-  }
-
-  /** As the state machine gives it to a step. */
-  public static <T> T read(String function, Class<T> type) {
     try {
-      return new ObjectMapper().readValue(Files.readString(Path.of(path(function))), type);
+      return new ObjectMapper().readValue(Files.readString(Path.of(path(function))), Map.class);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -1,6 +1,7 @@
 package com.example.cafe.local;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import java.io.IOException;
@@ -24,6 +25,8 @@ final class CustomResources implements Provisioner, HttpHandler {
   /** Where the response URLs stand, below the endpoint. */
   static final String PATH = "/_local/cloudformation/";
   private static final Duration LONGEST = Duration.ofMinutes(2);
+  /** As many as Lambda makes of an asynchronous invocation. */
+  private static final int ATTEMPTS = 3;
 
   private final Aws aws;
   private final String endpoint;
@@ -51,8 +54,10 @@ final class CustomResources implements Provisioner, HttpHandler {
           .put("ResourceType", resource.type()).put("LogicalResourceId", resource.logicalId())
           .put("ServiceToken", function);
       request.set("ResourceProperties", resource.properties());
-      aws.call("lambda", "Invoke", Json.object().put("FunctionName", function).put("InvocationType", "Event")
-          .put("Payload", Base64.getEncoder().encodeToString(Json.write(request).getBytes(StandardCharsets.UTF_8))), Caller.ADMINISTRATOR);
+      var invocation = Json.object().put("FunctionName", function).put("Payload",
+          Base64.getEncoder().encodeToString(Json.write(request).getBytes(StandardCharsets.UTF_8)));
+      // CloudFormation would wait for the whole timeout where the function breaks without an answer: a start must not.
+      Thread.startVirtualThread(() -> invoke(function, invocation, answer));
       return result(answer.get(timeout.toMillis(), TimeUnit.MILLISECONDS));
     } catch (TimeoutException e) {
       throw new IllegalStateException("the function " + function + " did not answer within " + timeout.toSeconds()
@@ -65,6 +70,22 @@ final class CustomResources implements Provisioner, HttpHandler {
     } finally {
       waiting.remove(id);
     }
+  }
+
+  private void invoke(String function, ObjectNode invocation, CompletableFuture<JsonNode> answer) {
+    var failure = "";
+    for (var attempt = 1; attempt <= ATTEMPTS && !answer.isDone(); attempt++) {
+      try {
+        var outcome = aws.call("lambda", "Invoke", invocation, Caller.ADMINISTRATOR);
+        if (!outcome.has("FunctionError")) {
+          return;
+        }
+        failure = new String(Base64.getDecoder().decode(outcome.path("Payload").asText()), StandardCharsets.UTF_8);
+      } catch (AwsException e) {
+        failure = e.code() + ": " + e.getMessage();
+      }
+    }
+    answer.complete(Json.object().put("Status", "FAILED").put("Reason", "the function " + function + " failed: " + failure));
   }
 
   private static Provisioned result(JsonNode answer) {

@@ -120,6 +120,9 @@ final class SamTransform {
     var plain = add(id + "EventInvokeConfig", "AWS::Lambda::EventInvokeConfig", resource);
     plain.set("FunctionName", ref(id));
     plain.put("Qualifier", alias == null ? "$LATEST" : alias);
+    if (alias != null) {
+      dependsOn(id + "EventInvokeConfig", id + "Alias" + alias);
+    }
     for (var entry : config.properties()) {
       switch (entry.getKey()) {
         case "MaximumEventAgeInSeconds", "MaximumRetryAttempts" -> plain.set(entry.getKey(), entry.getValue());
@@ -284,6 +287,17 @@ final class SamTransform {
       }
     }
     return resource.putObject("Properties");
+  }
+
+  private void dependsOn(String id, String other) {
+    var resource = (ObjectNode) resources.get(id);
+    var before = resource.path("DependsOn");
+    var all = Json.array();
+    if (before.isTextual()) {
+      all.add(before);
+    }
+    before.forEach(all::add);
+    resource.set("DependsOn", all.add(other));
   }
 
   private ObjectNode merged(String section, ObjectNode resource) {

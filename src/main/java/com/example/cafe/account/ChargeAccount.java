@@ -12,12 +12,13 @@ import com.example.cafe.platform.Logs;
 import com.example.cafe.platform.Snapshot;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.services.dynamodb.DynamoDbClient;
 
 /** Step of Fulfilment: charges an order to its customer's account, once however often it runs. */
-public final class ChargeAccount implements RequestHandler<Charge, Charge.Done> {
+public final class ChargeAccount implements RequestHandler<Map<String, Object>, Map<String, String>> {
   private static final Logger LOG = LoggerFactory.getLogger(ChargeAccount.class);
   private final Ledger ledger;
   private final OrderProgress orders;
@@ -42,8 +43,9 @@ public final class ChargeAccount implements RequestHandler<Charge, Charge.Done> 
 
   /** @throws CreditLimitExceeded where the account does not allow for it; nothing is charged then */
   @Override
-  public Charge.Done handleRequest(Charge charge, Context context) {
+  public Map<String, String> handleRequest(Map<String, Object> payload, Context context) {
     return Logs.invocation(context, () -> {
+      var charge = Charge.of(payload);
       Logs.correlation(charge.correlationId());
       Logs.order(charge.orderId());
       var deadline = Deadline.of(context);
@@ -57,7 +59,7 @@ public final class ChargeAccount implements RequestHandler<Charge, Charge.Done> 
         }
       }
       orders.charged(charge.id(), deadline);
-      return new Charge.Done(charge.orderId(), "CHARGED");
+      return charge.done("CHARGED");
     });
   }
 }

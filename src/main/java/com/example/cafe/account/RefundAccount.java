@@ -11,12 +11,13 @@ import com.example.cafe.platform.Logs;
 import com.example.cafe.platform.Snapshot;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.services.dynamodb.DynamoDbClient;
 
 /** Step of Fulfilment: takes an order's charge back, and keeps a charge that comes late from being booked. */
-public final class RefundAccount implements RequestHandler<Charge, Charge.Done> {
+public final class RefundAccount implements RequestHandler<Map<String, Object>, Map<String, String>> {
   private static final Logger LOG = LoggerFactory.getLogger(RefundAccount.class);
   private final Ledger ledger;
   private final OrderProgress orders;
@@ -38,15 +39,16 @@ public final class RefundAccount implements RequestHandler<Charge, Charge.Done> 
 
   /** @throws com.example.cafe.order.OrderClosed where the order is completed: it stays charged */
   @Override
-  public Charge.Done handleRequest(Charge charge, Context context) {
+  public Map<String, String> handleRequest(Map<String, Object> payload, Context context) {
     return Logs.invocation(context, () -> {
+      var charge = Charge.of(payload);
       Logs.correlation(charge.correlationId());
       Logs.order(charge.orderId());
       var deadline = Deadline.of(context);
       orders.beginRejection(charge.id(), deadline);
       ledger.refund(charge.customerId(), charge.orderId(), charge.total(), deadline);
       LOG.info("Refunded");
-      return new Charge.Done(charge.orderId(), "REFUNDED");
+      return charge.done("REFUNDED");
     });
   }
 }

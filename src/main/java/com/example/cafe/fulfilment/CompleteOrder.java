@@ -9,11 +9,12 @@ import com.example.cafe.platform.Deadline;
 import com.example.cafe.platform.Logs;
 import com.example.cafe.platform.Snapshot;
 import java.time.Clock;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Last step of Fulfilment: closes an order that is reserved and charged, and tells the others of it. */
-public final class CompleteOrder implements RequestHandler<Step, Step.Done> {
+public final class CompleteOrder implements RequestHandler<Map<String, Object>, Map<String, String>> {
   private static final Logger LOG = LoggerFactory.getLogger(CompleteOrder.class);
   private final OrderProgress orders;
   private final Outbox outbox;
@@ -33,15 +34,16 @@ public final class CompleteOrder implements RequestHandler<Step, Step.Done> {
   }
 
   @Override
-  public Step.Done handleRequest(Step step, Context context) {
+  public Map<String, String> handleRequest(Map<String, Object> payload, Context context) {
     return Logs.invocation(context, () -> {
+      var step = Step.of(payload);
       Logs.correlation(step.correlationId());
       Logs.order(step.orderId());
       var deadline = Deadline.of(context);
       var event = orders.complete(step.id(), step.correlationId(), deadline);
       LOG.info("Completed");
       event.ifPresent(unpublished -> outbox.publish(unpublished, deadline));
-      return new Step.Done(step.orderId(), "COMPLETED");
+      return step.done("COMPLETED");
     });
   }
 }

@@ -9,11 +9,12 @@ import com.example.cafe.platform.Deadline;
 import com.example.cafe.platform.Logs;
 import com.example.cafe.platform.Snapshot;
 import java.time.Clock;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The other end of Fulfilment: closes an order with a reason, puts what was reserved back, and tells the others of it. */
-public final class RejectOrder implements RequestHandler<Step, Step.Done> {
+public final class RejectOrder implements RequestHandler<Map<String, Object>, Map<String, String>> {
   private static final Logger LOG = LoggerFactory.getLogger(RejectOrder.class);
   private final OrderProgress orders;
   private final Outbox outbox;
@@ -33,8 +34,9 @@ public final class RejectOrder implements RequestHandler<Step, Step.Done> {
   }
 
   @Override
-  public Step.Done handleRequest(Step step, Context context) {
+  public Map<String, String> handleRequest(Map<String, Object> payload, Context context) {
     return Logs.invocation(context, () -> {
+      var step = Step.of(payload);
       Logs.correlation(step.correlationId());
       Logs.order(step.orderId());
       var reason = step.reason();
@@ -45,7 +47,7 @@ public final class RejectOrder implements RequestHandler<Step, Step.Done> {
       var event = orders.reject(step.id(), reason.code(), reason.message(), step.correlationId(), deadline);
       LOG.info("Rejected: {}", reason.code());
       event.ifPresent(unpublished -> outbox.publish(unpublished, deadline));
-      return new Step.Done(step.orderId(), "REJECTED");
+      return step.done("REJECTED");
     });
   }
 }

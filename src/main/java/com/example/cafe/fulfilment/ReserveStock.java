@@ -8,11 +8,12 @@ import com.example.cafe.platform.Deadline;
 import com.example.cafe.platform.Logs;
 import com.example.cafe.platform.Snapshot;
 import java.time.Clock;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** First step of Fulfilment: takes an order's items out of the stock, all or none. */
-public final class ReserveStock implements RequestHandler<Step, Step.Done> {
+public final class ReserveStock implements RequestHandler<Map<String, Object>, Map<String, String>> {
   private static final Logger LOG = LoggerFactory.getLogger(ReserveStock.class);
   private final OrderProgress orders;
 
@@ -27,8 +28,9 @@ public final class ReserveStock implements RequestHandler<Step, Step.Done> {
 
   /** @throws OutOfStock where there is too little of something; nothing is taken then */
   @Override
-  public Step.Done handleRequest(Step step, Context context) {
+  public Map<String, String> handleRequest(Map<String, Object> payload, Context context) {
     return Logs.invocation(context, () -> {
+      var step = Step.of(payload);
       Logs.correlation(step.correlationId());
       Logs.order(step.orderId());
       var shortages = orders.reserve(step.id(), Deadline.of(context));
@@ -37,7 +39,7 @@ public final class ReserveStock implements RequestHandler<Step, Step.Done> {
         throw new OutOfStock(shortages);
       }
       LOG.info("Reserved");
-      return new Step.Done(step.orderId(), "RESERVED");
+      return step.done("RESERVED");
     });
   }
 }

@@ -1,5 +1,6 @@
 package com.example.cafe.fulfilment;
 
+import java.util.Map;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
@@ -21,8 +22,17 @@ record Step(String orderId, String correlationId, @Nullable Reason reason) {
     }
   }
 
-  /** What a step answers. */
-  record Done(String orderId, String status) {}
+  /** From the payload as Lambda reads it: its serializer knows maps and beans, it cannot make a record. */
+  static Step of(Map<String, Object> payload) {
+    var reason = payload.get("reason") instanceof Map<?, ?> given
+        ? new Reason((String) given.get("code"), (String) given.get("message")) : null;
+    return new Step((String) payload.get("orderId"), (String) payload.get("correlationId"), reason);
+  }
+
+  /** What a step answers. @param status that the order has now */
+  Map<String, String> done(String status) {
+    return Map.of("orderId", orderId, "status", status);
+  }
 
   UUID id() {
     return UUID.fromString(orderId);

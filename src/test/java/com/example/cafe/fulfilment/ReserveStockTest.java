@@ -10,6 +10,7 @@ import com.example.cafe.order.OrderClosed;
 import com.example.cafe.platform.DatabaseAsleep;
 import java.time.Clock;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -17,13 +18,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ReserveStockTest {
   private final FakeDataApi dataApi = new FakeDataApi();
   private final ReserveStock reserveStock = new ReserveStock(FakeDataApi.database(dataApi), Clock.systemUTC());
-  private final Step step = Events.read("ReserveStock", Step.class);
+  private final Map<String, Object> payload = Events.map("ReserveStock");
+  private final Step step = Step.of(payload);
 
   @Test
   void aPlacedOrderIsReserved() {
     database("{\"status\":\"PLACED\",\"rejecting\":false,\"short\":[]}");
 
-    assertThat(reserveStock.handleRequest(step, new TestContext())).isEqualTo(new Step.Done(step.orderId(), "RESERVED"));
+    assertThat(reserveStock.handleRequest(payload, new TestContext())).isEqualTo(step.done("RESERVED"));
   }
 
   @Test
@@ -33,7 +35,7 @@ class ReserveStockTest {
           {"item_id":"saffron-bun","name":"Saffron bun","stock":3,"quantity":4},
           {"item_id":"granola","name":"Granola","stock":0,"quantity":1}]}""");
 
-    assertThatThrownBy(() -> reserveStock.handleRequest(step, new TestContext())).isInstanceOf(OutOfStock.class)
+    assertThatThrownBy(() -> reserveStock.handleRequest(payload, new TestContext())).isInstanceOf(OutOfStock.class)
         .hasMessage("Saffron bun: 4 ordered, 3 left. Granola is out of stock.");
   }
 
@@ -42,14 +44,14 @@ class ReserveStockTest {
   void anOrderThatIsClosedStaysAsItIs(String status) {
     database("{\"status\":\"" + status + "\",\"rejecting\":false,\"short\":[]}");
 
-    assertThatThrownBy(() -> reserveStock.handleRequest(step, new TestContext())).isInstanceOf(OrderClosed.class);
+    assertThatThrownBy(() -> reserveStock.handleRequest(payload, new TestContext())).isInstanceOf(OrderClosed.class);
   }
 
   @Test
   void aDatabaseThatSleepsOnFailsTheStepSoThatItIsRetried() {
     dataApi.resuming(Integer.MAX_VALUE);
 
-    assertThatThrownBy(() -> reserveStock.handleRequest(step, new TestContext(1_000))).isInstanceOf(DatabaseAsleep.class);
+    assertThatThrownBy(() -> reserveStock.handleRequest(payload, new TestContext(1_000))).isInstanceOf(DatabaseAsleep.class);
   }
 
   private void database(String row) {
