@@ -40,6 +40,7 @@ public final class CompleteOrder implements RequestHandler<Map<String, Object>, 
       Logs.correlation(step.correlationId());
       Logs.order(step.orderId());
       var deadline = Deadline.of(context);
+      outbox.announce();
       var event = orders.complete(step.id(), step.correlationId(), deadline);
       LOG.info("Completed");
       event.ifPresent(unpublished -> outbox.publish(unpublished, deadline));

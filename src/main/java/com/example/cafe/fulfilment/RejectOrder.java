@@ -44,6 +44,7 @@ public final class RejectOrder implements RequestHandler<Map<String, Object>, Ma
         throw new IllegalArgumentException("reason is missing");
       }
       var deadline = Deadline.of(context);
+      outbox.announce();
       var event = orders.reject(step.id(), reason.code(), reason.message(), step.correlationId(), deadline);
       LOG.info("Rejected: {}", reason.code());
       event.ifPresent(unpublished -> outbox.publish(unpublished, deadline));

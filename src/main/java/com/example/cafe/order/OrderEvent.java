@@ -52,11 +52,15 @@ public record OrderEvent(UUID eventId, String type, int version, Instant occurre
 
   /** What subscriptions filter by. */
   Map<String, MessageAttributeValue> attributes() {
-    var attributes = new LinkedHashMap<String, MessageAttributeValue>();
-    attributes.put("type", attribute("String", type));
+    var attributes = new LinkedHashMap<>(attributes(type));
     attributes.put("channel", attribute("String", "web"));
     attributes.put("total", attribute("Number", Long.toString(total)));
     return attributes;
+  }
+
+  /** The one attribute that every message on OrderEvents has. */
+  static Map<String, MessageAttributeValue> attributes(String type) {
+    return Map.of("type", attribute("String", type));
   }
 
   private static MessageAttributeValue attribute(String dataType, String value) {

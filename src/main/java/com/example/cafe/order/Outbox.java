@@ -8,9 +8,11 @@ import com.example.cafe.platform.Json;
 import com.example.cafe.platform.Sql;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.services.sns.SnsClient;
@@ -24,9 +26,13 @@ public final class Outbox {
   private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
   /** How long a committed event is left to the function that wrote it, and a failed one until it is tried again. */
   static final Duration PATIENCE = Duration.ofSeconds(10);
+  /** How long an announcement holds: shorter than the delay of OutboxQueue by more than PATIENCE and a slow commit. */
+  private static final Duration ANNOUNCED = Duration.ofSeconds(20);
   private static final Duration LEASE = Duration.ofSeconds(60);
   private static final Duration KEPT = Duration.ofDays(7);
   private static final int ROWS = 100;
+  /** The attribute "type" of an announcement; it goes to OutboxQueue alone. */
+  private static final String ANNOUNCEMENT = "OutboxAnnounced";
   /** The most that PublishBatch takes. */
   private static final int BATCH = 10;
 
@@ -34,6 +40,7 @@ public final class Outbox {
   private final SnsClient sns;
   private final String topic;
   private final Clock clock;
+  private final AtomicReference<Instant> announced = new AtomicReference<>(Instant.EPOCH);
 
   public Outbox(Database database, SnsClient sns, String topic, Clock clock) {
     this.database = database;
@@ -45,6 +52,25 @@ public final class Outbox {
   /** As template.yaml names it. */
   public static Outbox fromEnvironment(Database database, Clock clock) {
     return new Outbox(database, Clients.build(SnsClient.builder(), Duration.ofSeconds(3)), Env.get("ORDER_EVENTS"), clock);
+  }
+
+  /**
+   * Says, before a commit, that an event may come to wait here: OutboxQueue hands that to RelayOutbox a minute later. So
+   * nothing has to poll a database that would rather sleep, and nothing is forgotten if this function dies after its commit.
+   * Never fails: without it, the event waits for the relay's schedule. (docs/outbox.md)
+   */
+  public void announce() {
+    var now = clock.instant();
+    var last = announced.get();
+    if (now.isBefore(last.plus(ANNOUNCED)) || !announced.compareAndSet(last, now)) {
+      return;
+    }
+    try {
+      sns.publish(r -> r.topicArn(topic).message("{}").messageAttributes(OrderEvent.attributes(ANNOUNCEMENT)));
+    } catch (RuntimeException e) {
+      announced.set(last);
+      LOG.warn("The relay was not told", e);
+    }
   }
 
   /** Publishes an event right after its commit. Never fails: what cannot leave now is left to the relay. */
@@ -63,19 +89,24 @@ public final class Outbox {
    * <p>Rows are leased, not locked: a relay that dies keeps no transaction open, and its rows come free by themselves.
    * Two relays never take the same row, because each skips what the other is leasing.
    *
-   * @return how many events left
+   * @return what became of them
    */
-  int relay(Deadline deadline) {
+  Relayed relay(Deadline deadline) {
     var published = 0;
+    var tried = 0;
     List<OrderEvent> events;
     do {
       events = lease(deadline);
+      tried += events.size();
       for (var from = 0; from < events.size(); from += BATCH) {
         published += publishBatch(events.subList(from, Math.min(from + BATCH, events.size())), deadline);
       }
     } while (events.size() == ROWS && deadline.allows(PATIENCE));
-    return published;
+    return new Relayed(published, tried - published);
   }
+
+  /** @param published how many events left @param kept how many could not */
+  record Relayed(int published, int kept) {}
 
   /** Forgets what was published long ago. */
   void tidy(Deadline deadline) {

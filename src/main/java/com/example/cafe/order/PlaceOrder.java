@@ -55,6 +55,7 @@ public final class PlaceOrder implements RequestHandler<APIGatewayProxyRequestEv
       throw Problem.invalid(KEY, "must be 1 to 255 printable ASCII characters");
     }
     var cart = Cart.parse(body);
+    outbox.announce();
     return switch (orders.place(customer, key, cart, request.correlationId(), request.deadline())) {
       case Orders.Placement.Placed(var order, var event) -> {
         Logs.order(order.orderId().toString());

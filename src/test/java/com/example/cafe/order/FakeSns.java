@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import software.amazon.awssdk.services.sns.SnsClient;
 import software.amazon.awssdk.services.sns.model.BatchResultErrorEntry;
@@ -18,6 +19,8 @@ import software.amazon.awssdk.services.sns.model.PublishResponse;
 public final class FakeSns implements SnsClient {
   public final List<String> published = new CopyOnWriteArrayList<>();
   public final List<PublishRequest> requests = new CopyOnWriteArrayList<>();
+  /** How often the relay was told that events may come to wait. */
+  public final AtomicInteger announcements = new AtomicInteger();
   /** Ids of batch entries that fail. */
   final Set<String> failing = ConcurrentHashMap.newKeySet();
   /** What publish throws, or null. */
@@ -27,6 +30,10 @@ public final class FakeSns implements SnsClient {
   public PublishResponse publish(PublishRequest request) {
     if (broken != null) {
       throw broken;
+    }
+    if (request.messageAttributes().get("type").stringValue().equals("OutboxAnnounced")) {
+      announcements.incrementAndGet();
+      return PublishResponse.builder().messageId("m").build();
     }
     requests.add(request);
     published.add(request.message());

@@ -220,8 +220,8 @@ class OrderSqlIT {
       place(ADA, "k" + i, cart("espresso", 1));
     }
 
-    assertThat(new Outbox(database, sns, "topic", Clock.systemUTC()).relay(deadline)).as("too young").isZero();
-    var relayed = atOnce(3, i -> new Outbox(database, sns, "topic", later).relay(deadline));
+    assertThat(new Outbox(database, sns, "topic", Clock.systemUTC()).relay(deadline).published()).as("too young").isZero();
+    var relayed = atOnce(3, i -> new Outbox(database, sns, "topic", later).relay(deadline).published());
 
     assertThat(relayed.stream().mapToInt(Integer::intValue).sum()).isEqualTo(25);
     assertThat(sns.published).extracting(m -> Json.parse(m).path("eventId").asText()).doesNotHaveDuplicates().hasSize(25);
@@ -238,11 +238,11 @@ class OrderSqlIT {
     sns.failing.add(first.eventId().toString());
     var later = Clock.offset(Clock.systemUTC(), Outbox.PATIENCE.plusSeconds(1));
 
-    assertThat(new Outbox(database, sns, "topic", later).relay(deadline)).isEqualTo(1);
-    assertThat(new Outbox(database, sns, "topic", later).relay(deadline)).as("leased").isZero();
+    assertThat(new Outbox(database, sns, "topic", later).relay(deadline)).isEqualTo(new Outbox.Relayed(1, 1));
+    assertThat(new Outbox(database, sns, "topic", later).relay(deadline)).as("leased").isEqualTo(new Outbox.Relayed(0, 0));
     sns.failing.clear();
     assertThat(new Outbox(database, sns, "topic", Clock.offset(later, java.time.Duration.ofMinutes(2))).relay(deadline))
-        .isEqualTo(1);
+        .isEqualTo(new Outbox.Relayed(1, 0));
   }
 
   private Placement.Placed place(Customer customer, String key, Cart cart) {
