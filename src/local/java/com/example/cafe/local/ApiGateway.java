@@ -198,9 +198,10 @@ final class ApiGateway implements Service {
       return new Rejection("REQUEST_TOO_LARGE", 413, "RequestTooLongException", "Request Too Long", "", null);
     }
 
-    static Rejection headersTooLarge() {
-      return new Rejection("DEFAULT_4XX", 431, "BadRequestException", "HTTP header is larger than " + MAX_HEADERS + " bytes.",
-          "", null);
+    /** @param longest the header that takes the most room: the service does not name one, a developer wants to know */
+    static Rejection headersTooLarge(String longest) {
+      return new Rejection("DEFAULT_4XX", 431, "BadRequestException", "HTTP header is larger than " + MAX_HEADERS
+          + " bytes: " + longest, "", null);
     }
 
     static Rejection unsupportedMediaType() {
@@ -484,7 +485,9 @@ final class ApiGateway implements Service {
         context(exchange, rawPath, stage, headers), traceId);
     try {
       if (headerSize(exchange) > MAX_HEADERS) {
-        throw Rejection.headersTooLarge();
+        throw Rejection.headersTooLarge(headers.entrySet().stream()
+            .max(java.util.Comparator.comparingInt(header -> header.getValue().stream().mapToInt(String::length).sum()))
+            .map(Map.Entry::getKey).orElse(""));
       } else if (body == null) {
         throw Rejection.tooLarge();
       }

@@ -209,7 +209,8 @@ final class FunctionHost implements AutoCloseable {
           left.get().destroyForcibly();
           left.get().onExit().orTimeout(5, TimeUnit.SECONDS).exceptionally(e -> left.get()).join();
         }
-        Files.delete(file);
+        // The process's own end may have removed it.
+        Files.deleteIfExists(file);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
