@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * closed. {@code mvn -Plocal} is its command line.
  */
 final class LocalCloud implements AutoCloseable {
+  private static final String SAMPLE_ORDERS = "events/orders.sql";
   private final Settings settings;
   private final EventLog log;
   private final FileLock lock;
@@ -78,6 +79,7 @@ final class LocalCloud implements AutoCloseable {
       endpoint.add(new CloudFormation(deployment));
       deployment.deploy();
       lambda.start();
+      placeSampleOrders();
       writeSamEnvironment();
       ready = true;
     } catch (RuntimeException e) {
@@ -117,6 +119,31 @@ final class LocalCloud implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** The orders that the sample events name. */
+  private void placeSampleOrders() {
+    var file = settings.project().resolve(SAMPLE_ORDERS);
+    if (!Files.exists(file)) {
+      return;
+    }
+    try {
+      var input = Json.object().put("sql", Files.readString(file)).put("database", "cafe")
+          .put("resourceArn", output("DatabaseArn")).put("secretArn", output("DatabaseSecretArn"));
+      endpoint.call("rds-data", "ExecuteStatement", input, Caller.ADMINISTRATOR);
+    } catch (AwsException e) {
+      throw new IllegalStateException(SAMPLE_ORDERS + ": " + e.getMessage(), e);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private String output(String name) {
+    var value = deployment.outputs().get(name);
+    if (value == null) {
+      throw new IllegalStateException(SAMPLE_ORDERS + " needs the output " + name + " in template.yaml");
+    }
+    return value;
   }
 
   /** The environment of every function as `sam local invoke --env-vars` reads it: its containers reach this endpoint. */
@@ -240,7 +267,8 @@ final class LocalCloud implements AutoCloseable {
     }
     try {
       var bridge = NetworkInterface.getByName("docker0");
-      return bridge == null || !bridge.isUp() ? List.of()
+      // Not isUp(): a bridge without a running container has no carrier, and counts as down.
+      return bridge == null ? List.of()
           : bridge.inetAddresses().filter(Inet4Address.class::isInstance).map(InetAddress::getHostAddress).toList();
     } catch (SocketException e) {
       return List.of();
