@@ -246,6 +246,9 @@ final class LocalCloud implements AutoCloseable {
     // Maven may die without telling: then nobody would ever end this.
     ProcessHandle.current().parent().ifPresent(parent -> parent.onExit().thenRun(() -> System.exit(0)));
     System.out.println(cloud.banner());
+    if (cloud.settings.listen().isEmpty()) {
+      cloud.listenOnBridge();
+    }
     Thread.currentThread().join();
   }
 
@@ -260,19 +263,28 @@ final class LocalCloud implements AutoCloseable {
     return Integer.parseInt(text);
   }
 
-  /** On Linux containers reach this machine by the engine's bridge alone, so functions in `sam local` find the endpoint there. */
   private static List<String> listen(String option) {
-    if (!option.isBlank()) {
-      return Arrays.stream(option.split(",")).map(String::strip).filter(item -> !item.isEmpty()).toList();
-    }
-    try {
-      var bridge = NetworkInterface.getByName("docker0");
-      // Not isUp(): a bridge without a running container has no carrier, and counts as down.
-      return bridge == null ? List.of()
-          : bridge.inetAddresses().filter(Inet4Address.class::isInstance).map(InetAddress::getHostAddress).toList();
-    } catch (SocketException e) {
-      return List.of();
-    }
+    return Arrays.stream(option.split(",")).map(String::strip).filter(item -> !item.isEmpty()).toList();
+  }
+
+  /**
+   * On Linux containers reach this machine by the engine's bridge alone, so functions in `sam local` find the endpoint there:
+   * now, or as soon as an engine starts. A bridge whose containers are all gone counts as down, and takes connections still.
+   */
+  private void listenOnBridge() {
+    Thread.ofVirtual().start(() -> {
+      try {
+        NetworkInterface bridge;
+        while ((bridge = NetworkInterface.getByName("docker0")) == null) {
+          Thread.sleep(Duration.ofSeconds(2));
+        }
+        bridge.inetAddresses().filter(Inet4Address.class::isInstance).forEach(address -> endpoint.listen(address, endpoint.port()));
+      } catch (SocketException | IllegalStateException e) {
+        System.err.println("containers cannot reach the AWS endpoint: " + e.getMessage());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    });
   }
 
   private String banner() {
