@@ -10,7 +10,6 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -35,7 +34,7 @@ final class Endpoint implements Aws, AutoCloseable {
   private static final Map<String, String> TARGETS = Map.of("AmazonSQS", "sqs", "DynamoDB_20120810", "dynamodb",
       "AWSStepFunctions", "states", "secretsmanager", "secretsmanager", "AWSCognitoIdentityProviderService", "cognito-idp");
 
-  private final List<HttpServer> servers = new ArrayList<>();
+  private final List<HttpServer> servers = new java.util.concurrent.CopyOnWriteArrayList<>();
   private final Map<String, Service> services = new ConcurrentHashMap<>();
   private final Map<String, HttpHandler> paths = new TreeMap<>(java.util.Comparator.comparing(String::length).reversed()
       .thenComparing(java.util.Comparator.naturalOrder()));
@@ -59,7 +58,8 @@ final class Endpoint implements Aws, AutoCloseable {
     }
   }
 
-  private void listen(InetAddress address, int port) {
+  /** @throws IllegalStateException where the port is taken there */
+  void listen(InetAddress address, int port) {
     try {
       var server = HttpServer.create(new InetSocketAddress(address, port), 1024);
       server.setExecutor(executor);

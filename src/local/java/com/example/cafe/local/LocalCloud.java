@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * closed. {@code mvn -Plocal} is its command line.
  */
 final class LocalCloud implements AutoCloseable {
+  private static final String SAMPLE_ORDERS = "events/orders.sql";
   private final Settings settings;
   private final EventLog log;
   private final FileLock lock;
@@ -81,6 +82,7 @@ final class LocalCloud implements AutoCloseable {
       endpoint.add(new CloudFormation(deployment));
       deployment.deploy();
       lambda.start();
+      placeSampleOrders();
       writeSamEnvironment();
       ready = true;
     } catch (RuntimeException e) {
@@ -120,6 +122,31 @@ final class LocalCloud implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** The orders that the sample events name. */
+  private void placeSampleOrders() {
+    var file = settings.project().resolve(SAMPLE_ORDERS);
+    if (!Files.exists(file)) {
+      return;
+    }
+    try {
+      var input = Json.object().put("sql", Files.readString(file)).put("database", "cafe")
+          .put("resourceArn", output("DatabaseArn")).put("secretArn", output("DatabaseSecretArn"));
+      endpoint.call("rds-data", "ExecuteStatement", input, Caller.ADMINISTRATOR);
+    } catch (AwsException e) {
+      throw new IllegalStateException(SAMPLE_ORDERS + ": " + e.getMessage(), e);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private String output(String name) {
+    var value = deployment.outputs().get(name);
+    if (value == null) {
+      throw new IllegalStateException(SAMPLE_ORDERS + " needs the output " + name + " in template.yaml");
+    }
+    return value;
   }
 
   /** The environment of every function as `sam local invoke --env-vars` reads it: its containers reach this endpoint. */
@@ -222,6 +249,9 @@ final class LocalCloud implements AutoCloseable {
     // Maven may die without telling: then nobody would ever end this.
     ProcessHandle.current().parent().ifPresent(parent -> parent.onExit().thenRun(() -> System.exit(0)));
     System.out.println(cloud.banner());
+    if (cloud.settings.listen().isEmpty()) {
+      cloud.listenOnBridge();
+    }
     Thread.currentThread().join();
   }
 
@@ -236,18 +266,28 @@ final class LocalCloud implements AutoCloseable {
     return Integer.parseInt(text);
   }
 
-  /** On Linux containers reach this machine by the engine's bridge alone, so functions in `sam local` find the endpoint there. */
   private static List<String> listen(String option) {
-    if (!option.isBlank()) {
-      return Arrays.stream(option.split(",")).map(String::strip).filter(item -> !item.isEmpty()).toList();
-    }
-    try {
-      var bridge = NetworkInterface.getByName("docker0");
-      return bridge == null || !bridge.isUp() ? List.of()
-          : bridge.inetAddresses().filter(Inet4Address.class::isInstance).map(InetAddress::getHostAddress).toList();
-    } catch (SocketException e) {
-      return List.of();
-    }
+    return Arrays.stream(option.split(",")).map(String::strip).filter(item -> !item.isEmpty()).toList();
+  }
+
+  /**
+   * On Linux containers reach this machine by the engine's bridge alone, so functions in `sam local` find the endpoint there:
+   * now, or as soon as an engine starts. A bridge whose containers are all gone counts as down, and takes connections still.
+   */
+  private void listenOnBridge() {
+    Thread.ofVirtual().start(() -> {
+      try {
+        NetworkInterface bridge;
+        while ((bridge = NetworkInterface.getByName("docker0")) == null) {
+          Thread.sleep(Duration.ofSeconds(2));
+        }
+        bridge.inetAddresses().filter(Inet4Address.class::isInstance).forEach(address -> endpoint.listen(address, endpoint.port()));
+      } catch (SocketException | IllegalStateException e) {
+        System.err.println("containers cannot reach the AWS endpoint: " + e.getMessage());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    });
   }
 
   private String banner() {

@@ -29,7 +29,7 @@ class GetOrderTest {
 
     assertThat(response.getStatusCode()).isEqualTo(200);
     assertThat(Json.parse(response.getBody())).isEqualTo(Json.parse("""
-        {"orderId":"019aa5b0-7a00-7abc-8def-0123456789ab","status":"REJECTED",
+        {"orderId":"019aa5b0-7a00-7abc-8def-0123456789a7","status":"REJECTED",
          "items":[{"itemId":"saffron-bun","name":"Saffron bun","quantity":4,"price":350}],"total":1400,"currency":"EUR",
          "reason":{"code":"OUT_OF_STOCK","message":"None left."},
          "timeline":[{"status":"PLACED","at":"2026-11-21T09:00:00.500Z"},{"status":"REJECTED","at":"2026-11-21T09:00:01Z"}],
