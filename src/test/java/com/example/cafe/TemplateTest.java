@@ -92,12 +92,42 @@ class TemplateTest {
           assertThat(map(source, "ScalingConfig")).containsKey("MaximumConcurrency");
           var queue = map(source, "Queue").get("Fn::GetAtt").toString().replace(".Arn", "");
           var visibility = (int) map(map(RESOURCES, queue), "Properties").get("VisibilityTimeout");
-          assertThat(visibility).isGreaterThanOrEqualTo(6 * (int) function.get("Timeout"));
+          var window = (int) source.getOrDefault("MaximumBatchingWindowInSeconds", 0);
+          assertThat(visibility).isGreaterThanOrEqualTo(6 * (int) function.get("Timeout") + window);
         }));
       }
     });
     assertThat(tests).isNotEmpty();
     return tests.stream();
+  }
+
+  @Test
+  void aChangedSettingMakesANewVersionAsChangedCodeDoes() {
+    assertThat(map(map(TEMPLATE, "Globals"), "Function"))
+        .containsKey("AutoPublishAlias").containsEntry("AutoPublishAliasAllProperties", true);
+  }
+
+  @Test
+  void aChangedParameterMakesANewVersionOfTheFunctionsThatTakeIt() {
+    var taken = new TreeSet<String>();
+    ofType("AWS::Serverless::Function").forEach((name, function) -> {
+      for (var value : map(map(function, "Environment"), "Variables").values()) {
+        if (value instanceof Map<?, ?> ref && ref.get("Ref") instanceof String parameter
+            && map(TEMPLATE, "Parameters").containsKey(parameter)) {
+          taken.add(parameter);
+          assertThat(String.valueOf(function.get("VersionDescription"))).as(name).contains("${" + parameter + "}");
+        }
+      }
+    });
+    assertThat(taken).containsExactly("CreditLimit", "Sender");
+  }
+
+  @Test
+  void anAlarmSeesTwoFailuresInARowOfWhatComesAgainOnlyAfterItsVisibilityTimeout() {
+    var alarm = map(map(RESOURCES, "RelayErrorsAlarm"), "Properties");
+    var visibility = (int) map(map(RESOURCES, "OutboxQueue"), "Properties").get("VisibilityTimeout");
+    assertThat((int) alarm.get("Period")).isGreaterThan((int) alarm.get("Threshold") * visibility);
+    assertThat(alarm).containsEntry("EvaluationPeriods", 1);
   }
 
   @Test
