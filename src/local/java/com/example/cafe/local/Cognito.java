@@ -413,7 +413,11 @@ final class Cognito implements Service {
       case "ListUsers" -> listUsers(pool(input), input);
       case "AdminGetUser" -> adminGetUser(pool(input), input);
       case "AdminListGroupsForUser" -> adminListGroupsForUser(pool(input), input);
-      case "InitiateAuth" -> initiateAuth(input);
+      case "InitiateAuth" -> initiateAuth(input, false);
+      case "AdminInitiateAuth" -> {
+        pool(input);
+        yield initiateAuth(input, true);
+      }
       default -> throw AwsException.unknownOperation(name(), operation);
     };
   }
@@ -496,7 +500,8 @@ final class Cognito implements Service {
     return output;
   }
 
-  private ObjectNode initiateAuth(ObjectNode input) {
+  /** @param admin for AdminInitiateAuth, which has a password flow of its own */
+  private ObjectNode initiateAuth(ObjectNode input, boolean admin) {
     var clientId = input.path("ClientId").asText();
     var pool = poolList().stream().filter(one -> one.clients().containsKey(clientId)).findFirst().orElseThrow(
         () -> AwsException.badRequest("ResourceNotFoundException", "User pool client " + clientId + " does not exist."));
@@ -506,9 +511,10 @@ final class Cognito implements Service {
       throw AwsException.badRequest("NotAuthorizedException",
           "Client " + clientId + " is configured with secret, and the local cloud does not verify SECRET_HASH.");
     }
+    var passwordFlow = admin ? "ADMIN_USER_PASSWORD_AUTH" : "USER_PASSWORD_AUTH";
     return switch (input.path("AuthFlow").asText()) {
-      case "USER_PASSWORD_AUTH" -> {
-        requireFlow(client, "ALLOW_USER_PASSWORD_AUTH", "USER_PASSWORD_AUTH");
+      case String flow when flow.equals(passwordFlow) -> {
+        requireFlow(client, "ALLOW_" + flow, flow);
         var user = pool.user(parameters.path("USERNAME").asText());
         if (user == null || !DEMO_PASSWORD.equals(parameters.path("PASSWORD").asText())) {
           throw AwsException.badRequest("NotAuthorizedException", "Incorrect username or password.");

@@ -141,6 +141,7 @@ final class DynamoDb implements Service {
     switch (operation) {
       case "CreateTable" -> addTags(tableName(input.path("TableName").asText()), input.path("Tags"));
       case "DeleteTable" -> tags.remove(tableName(input.path("TableName").asText()));
+      case "GetRecords" -> answer.path("Records").forEach(record -> ((ObjectNode) record).put("awsRegion", Settings.REGION));
       default -> { }
     }
     return control ? (ObjectNode) replaced(answer, INNER_ARN, ARN) : answer;

@@ -14,6 +14,7 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -32,7 +33,10 @@ final class Endpoint implements Aws, AutoCloseable {
   private static final Pattern SCOPE = Pattern.compile("Credential=([^/,\\s]+)/[0-9]*/[^/]*/([^/]+)/aws4_request");
   /** The service of a JSON target, for requests without a signature. */
   private static final Map<String, String> TARGETS = Map.of("AmazonSQS", "sqs", "DynamoDB_20120810", "dynamodb",
-      "AWSStepFunctions", "states", "secretsmanager", "secretsmanager", "AWSCognitoIdentityProviderService", "cognito-idp");
+      "DynamoDBStreams_20120810", "dynamodb", "AWSStepFunctions", "states", "secretsmanager", "secretsmanager", "AWSCognitoIdentityProviderService", "cognito-idp");
+
+  /** What speaks REST-XML: its clients read no error from JSON. */
+  private static final Set<String> XML = Set.of("route53", "cloudfront");
 
   private final List<HttpServer> servers = new java.util.concurrent.CopyOnWriteArrayList<>();
   private final Map<String, Service> services = new ConcurrentHashMap<>();
@@ -165,11 +169,17 @@ final class Endpoint implements Aws, AutoCloseable {
       var type = String.valueOf(exchange.getRequestHeaders().getFirst("Content-Type"));
       if (target != null) {
         json(body, type.startsWith("application/x-amz-json-") ? type : "application/x-amz-json-1.0");
-      } else if (type.startsWith("application/x-www-form-urlencoded") || hasAction()) {
+      } else if (hasAction() || type.startsWith("application/x-www-form-urlencoded") && !hasRoutes()) {
         query(body);
       } else {
         rest(body);
       }
+    }
+
+    /** Whether the path is one of a REST service: there a form's content type is only what curl sends unasked. */
+    private boolean hasRoutes() {
+      return services.containsKey(service) && !services.get(service).routes().isEmpty()
+          && !exchange.getRequestURI().getRawPath().equals("/");
     }
 
     private boolean hasAction() {
@@ -207,6 +217,10 @@ final class Endpoint implements Aws, AutoCloseable {
         if (!services.containsKey(name)) {
           throw AwsException.unknownOperation(name, action);
         }
+        if (!QueryProtocol.speaks(name)) {
+          throw AwsException.badRequest("InvalidAction", "The action " + action + " of " + name
+              + " is not served by the local cloud in the Query protocol.");
+        }
         var output = call(name, action, QueryProtocol.decode(parameters), caller);
         send(200, "text/xml", QueryProtocol.success(name, action, output, requestId));
       } catch (RuntimeException e) {
@@ -236,7 +250,12 @@ final class Endpoint implements Aws, AutoCloseable {
             + QueryProtocol.escape(path) + "</Message></Error>").getBytes(StandardCharsets.UTF_8));
         return;
       }
-      error(AwsException.unknownOperation(service.isEmpty() ? "no service" : service, method + " " + path), 404);
+      var unknown = AwsException.unknownOperation(service.isEmpty() ? "no service" : service, method + " " + path);
+      if (XML.contains(service)) {
+        send(404, "text/xml", QueryProtocol.error(service, unknown, requestId));
+        return;
+      }
+      error(unknown, 404);
     }
 
     private void rest(Service served, Route route, ObjectNode input, byte[] body) throws IOException {

@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,10 +58,11 @@ final class LocalCloud implements AutoCloseable {
       endpoint.mount("/_local/ready", exchange -> text(exchange, ready ? 200 : 503, ready ? "ready\n" : "starting\n"));
       var url = endpoint.url();
       // Those with servers of their own come first: they start in the background.
+      var queues = CompletableFuture.supplyAsync(() -> new Sqs(url, log), task -> Thread.ofPlatform().start(task));
+      open.add(() -> queues.join().close());
       var secrets = new SecretsManager();
       var data = opened(new DataApi(settings.work(), secrets, log));
       var dynamo = opened(new DynamoDb(settings.work(), log));
-      var sqs = opened(new Sqs(url, log));
       cognito = opened(new Cognito(url));
       lambda = opened(new Lambda(settings, url, settings.project().resolve("target/runtime.classpath"), endpoint, log));
       gateway = opened(new ApiGateway(port(settings.apiPort(), "api.port"), endpoint, cognito, log));
@@ -68,6 +70,7 @@ final class LocalCloud implements AutoCloseable {
       ses = opened(new Ses(settings.work(), log));
       var scheduler = opened(new Scheduler(endpoint, log));
       var states = opened(new StepFunctions(endpoint, log));
+      var sqs = queues.join();
       var services = List.of(secrets, data, dynamo, sqs, cognito, lambda, gateway, sns, ses, scheduler, states, new Sts());
       services.forEach(endpoint::add);
       endpoint.callers(key -> lambda.callerOf(key).orElse(Caller.ADMINISTRATOR));

@@ -67,8 +67,13 @@ final class QueryProtocol {
     return sorted;
   }
 
+  /** Whether a service is called by this protocol at all, and not by JSON. */
+  static boolean speaks(String service) {
+    return NAMESPACES.containsKey(service);
+  }
+
   static byte[] success(String service, String action, ObjectNode output, String requestId) {
-    var xml = new StringBuilder("<").append(action).append("Response xmlns=\"").append(NAMESPACES.get(service)).append("\"><")
+    var xml = new StringBuilder("<").append(action).append("Response xmlns=\"").append(NAMESPACES.getOrDefault(service, "")).append("\"><")
         .append(action).append("Result>");
     members(xml, output);
     return xml.append("</").append(action).append("Result><ResponseMetadata><RequestId>").append(requestId)

@@ -88,7 +88,7 @@ final class SamTransform {
         case "AutoPublishAlias" -> alias = value.asText();
         case "CodeUri", "Policies", "Events", "EventInvokeConfig", "PackageType", "RolePath", "PermissionsBoundary",
              "AssumeRolePolicyDocument", "AutoPublishAliasAllProperties", "AutoPublishCodeSha256", "DeploymentPreference",
-             "VersionDeletionPolicy" -> { }
+             "VersionDeletionPolicy", "VersionDescription" -> { }
         default -> throw new IllegalArgumentException("property " + entry.getKey() + " of AWS::Serverless::Function is not supported");
       }
     }

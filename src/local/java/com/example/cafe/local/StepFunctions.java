@@ -29,6 +29,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -75,7 +76,7 @@ final class StepFunctions implements Service {
   }
 
   /** An execution with the state machine as it was at its start. */
-  private record Run(long number, Execution execution, StateMachine machine) {}
+  private record Run(long number, Execution execution, StateMachine machine, AtomicReference<@Nullable String> redriveToken) {}
 
   private record Activity(String name, String arn, Instant created, Map<String, String> tags) {}
 
@@ -96,6 +97,7 @@ final class StepFunctions implements Service {
       case "ValidateStateMachineDefinition" -> validate(input);
       case "StartExecution" -> startExecution(input);
       case "StartSyncExecution" -> startSyncExecution(input);
+      case "RedriveExecution" -> redriveExecution(input);
       case "StopExecution" -> stopExecution(input);
       case "DescribeExecution" -> describeExecution(input);
       case "ListExecutions" -> listExecutions(input);
@@ -413,7 +415,8 @@ final class StepFunctions implements Service {
 
   private Execution standard(StateMachine machine, String name, String payload) {
     var arn = Settings.arn("states", "execution:" + machine.name() + ":" + name);
-    var run = new Run(sequence.incrementAndGet(), new Execution(snapshot(machine), arn, name, payload, pace), machine);
+    var run = new Run(sequence.incrementAndGet(), new Execution(snapshot(machine), arn, name, payload, pace), machine,
+        new AtomicReference<>());
     var existing = runs.putIfAbsent(arn, run);
     if (existing == null) {
       launch(run.execution());
@@ -434,8 +437,12 @@ final class StepFunctions implements Service {
   }
 
   private void launch(Execution execution) {
-    execution.ended().thenAccept(ended -> log.event("state", ended.name() + "  " + ended.status() + reason(ended)));
+    logEnd(execution);
     interpreter.start(execution);
+  }
+
+  private void logEnd(Execution execution) {
+    execution.ended().thenAccept(ended -> log.event("state", ended.name() + "  " + ended.status() + reason(ended)));
   }
 
   private static String reason(Execution execution) {
@@ -504,6 +511,9 @@ final class StepFunctions implements Service {
 
   private Run run(String arn) {
     var run = runs.get(arn);
+    if (arn.split(":", -1)[5].equals("express")) {
+      throw AwsException.badRequest("InvalidArn", "Invalid Arn: 'Resource type not valid in this context: express'");
+    }
     if (run == null) {
       throw AwsException.badRequest("ExecutionDoesNotExist", "Execution Does Not Exist: '" + arn + "'");
     }
@@ -517,19 +527,58 @@ final class StepFunctions implements Service {
     return Json.object().put("stopDate", Execution.seconds(stop == null ? pace.now() : stop));
   }
 
+  private ObjectNode redriveExecution(ObjectNode input) {
+    var run = run(arn(input, "executionArn"));
+    var execution = run.execution();
+    var token = text(input, "clientToken", 64);
+    synchronized (run) {
+      var redriven = execution.redriven();
+      if (redriven == null || token == null || !token.equals(run.redriveToken().get())) {
+        var refusal = execution.notRedrivable();
+        if (refusal != null || !redrive(execution)) {
+          throw AwsException.badRequest("ExecutionNotRedrivable",
+              refusal == null ? "Execution is " + execution.status() + " and cannot be redriven" : refusal);
+        }
+        run.redriveToken().set(token);
+        redriven = execution.redriven();
+      }
+      return Json.object().put("redriveDate", Execution.seconds(java.util.Objects.requireNonNull(redriven)));
+    }
+  }
+
+  private boolean redrive(Execution execution) {
+    try {
+      var redriven = interpreter.redrive(execution);
+      if (redriven) {
+        logEnd(execution);
+      }
+      return redriven;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
   private ObjectNode describeExecution(ObjectNode input) {
     var execution = run(arn(input, "executionArn")).execution();
     var output = Json.object().put("executionArn", execution.arn()).put("stateMachineArn", execution.machine().arn());
     outcome(execution, output);
-    var status = Status.valueOf(output.get("status").asText());
-    output.put("redriveCount", 0);
-    if (status == Status.RUNNING || status == Status.SUCCEEDED) {
-      output.put("redriveStatus", "NOT_REDRIVABLE")
-          .put("redriveStatusReason", "Execution is " + status + " and cannot be redriven");
-    } else {
+    redrives(execution, output);
+    var refusal = execution.notRedrivable();
+    if (refusal == null) {
       output.put("redriveStatus", "REDRIVABLE");
+    } else {
+      output.put("redriveStatus", "NOT_REDRIVABLE").put("redriveStatusReason", refusal);
     }
     return output;
+  }
+
+  private static void redrives(Execution execution, ObjectNode output) {
+    output.put("redriveCount", execution.redrives());
+    var redriven = execution.redriven();
+    if (redriven != null) {
+      output.put("redriveDate", Execution.seconds(redriven));
+    }
   }
 
   private static final Set<String> STATUSES =
@@ -551,7 +600,8 @@ final class StepFunctions implements Service {
       var execution = run.execution();
       var item = list.addObject().put("executionArn", execution.arn()).put("stateMachineArn", machine.arn())
           .put("name", execution.name()).put("status", execution.status().name())
-          .put("startDate", Execution.seconds(execution.start())).put("redriveCount", 0);
+          .put("startDate", Execution.seconds(execution.start()));
+      redrives(execution, item);
       var stop = execution.stop();
       if (stop != null) {
         item.put("stopDate", Execution.seconds(stop));

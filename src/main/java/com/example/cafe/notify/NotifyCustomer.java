@@ -52,7 +52,7 @@ public final class NotifyCustomer implements RequestHandler<SQSEvent, SQSBatchRe
     return Messages.each(event, context, this::mail);
   }
 
-  private void mail(JsonNode message, Deadline deadline) {
+  void mail(JsonNode message, Deadline deadline) {
     var eventId = UUID.fromString(Json.need(message, "eventId"));
     switch (notifications.claim(eventId, UUID.fromString(Json.need(message, "orderId")), deadline)) {
       case Notifications.Claim.Sent() -> LOG.info("Mailed before");
@@ -85,7 +85,9 @@ public final class NotifyCustomer implements RequestHandler<SQSEvent, SQSBatchRe
       if (e.statusCode() < 500) {
         notifications.release(eventId, deadline);
       }
-      throw e;
+      // SES names the address in its message, and this one ends in the logs.
+      throw new IllegalStateException("SES did not take the mail: " + e.getClass().getSimpleName() + ", HTTP "
+          + e.statusCode() + ", request " + e.requestId());
     }
   }
 }

@@ -4,13 +4,16 @@ import com.example.cafe.platform.Clients;
 import com.example.cafe.platform.Database;
 import com.example.cafe.platform.Deadline;
 import com.example.cafe.platform.Env;
+import com.example.cafe.platform.Ids;
 import com.example.cafe.platform.Json;
+import com.example.cafe.platform.Metrics;
+import com.example.cafe.platform.Metrics.Value;
 import com.example.cafe.platform.Sql;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
@@ -40,13 +43,19 @@ public final class Outbox {
   private final SnsClient sns;
   private final String topic;
   private final Clock clock;
+  private final Metrics metrics;
   private final AtomicReference<Instant> announced = new AtomicReference<>(Instant.EPOCH);
 
   public Outbox(Database database, SnsClient sns, String topic, Clock clock) {
+    this(database, sns, topic, clock, Metrics.fromEnvironment());
+  }
+
+  public Outbox(Database database, SnsClient sns, String topic, Clock clock, Metrics metrics) {
     this.database = database;
     this.sns = sns;
     this.topic = topic;
     this.clock = clock;
+    this.metrics = metrics;
   }
 
   /** As template.yaml names it. */
@@ -77,7 +86,7 @@ public final class Outbox {
   public void publish(OrderEvent event, Deadline deadline) {
     try {
       sns.publish(r -> r.topicArn(topic).message(event.message()).messageAttributes(event.attributes()));
-      markPublished(List.of(event.eventId()), deadline);
+      markPublished(List.of(event), deadline);
     } catch (RuntimeException e) {
       LOG.warn("{} was not published, the relay will do it", event.type(), e);
     }
@@ -145,19 +154,34 @@ public final class Outbox {
     response.failed().forEach(failed ->
         LOG.error("Event {} was not published: {} {}", failed.id(), failed.code(), failed.message()));
     var ids = response.successful().stream().map(success -> UUID.fromString(success.id())).toList();
-    if (!ids.isEmpty()) {
-      markPublished(ids, deadline);
+    var published = events.stream().filter(event -> ids.contains(event.eventId())).toList();
+    if (!published.isEmpty()) {
+      markPublished(published, deadline);
     }
-    return ids.size();
+    return published.size();
   }
 
-  private void markPublished(Collection<UUID> ids, Deadline deadline) {
+  private void markPublished(List<OrderEvent> events, Deadline deadline) {
     // The Data API takes no arrays.
     var list = Json.array();
-    ids.forEach(id -> list.add(id.toString()));
+    events.forEach(event -> list.add(event.eventId().toString()));
     database.update(Sql.of("""
         UPDATE outbox SET published_at = CAST(:now AS timestamptz)
         WHERE event_id IN (SELECT CAST(id AS uuid) FROM jsonb_array_elements_text(CAST(:ids AS jsonb)) AS id)
         """).with("now", clock.instant()).with("ids", list.toString()), deadline);
+    events.forEach(this::count);
+  }
+
+  /** Once an event, save where a function dies: what the café sells, what it cannot, and how long a customer waits. */
+  private void count(OrderEvent event) {
+    var about = Map.of("orderId", event.orderId().toString(), "correlation_id", event.correlationId());
+    switch (event.type()) {
+      case OrderEvent.PLACED -> metrics.put(event.occurredAt(), Map.of(), about, Value.one("OrdersPlaced"));
+      case OrderEvent.COMPLETED -> metrics.put(event.occurredAt(), Map.of(), about, Value.one("OrdersCompleted"),
+          Value.millis("TimeToComplete", Duration.between(Ids.time(event.orderId()), event.occurredAt()).toMillis()));
+      case OrderEvent.REJECTED -> metrics.put(event.occurredAt(), Map.of("reason", String.valueOf(event.reasonCode())), about,
+          Value.one("OrdersRejected"));
+      default -> { }
+    }
   }
 }

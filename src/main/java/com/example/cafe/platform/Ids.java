@@ -2,6 +2,7 @@ package com.example.cafe.platform;
 
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.time.Instant;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.regex.Pattern;
@@ -17,6 +18,11 @@ public final class Ids {
     var high = (clock.millis() << 16) | 0x7000 | (RANDOM.nextLong() & 0x0fff);
     var low = (RANDOM.nextLong() & 0x3fff_ffff_ffff_ffffL) | 0x8000_0000_0000_0000L;
     return new UUID(high, low);
+  }
+
+  /** When {@link #next} made this id. */
+  public static Instant time(UUID id) {
+    return Instant.ofEpochMilli(id.getMostSignificantBits() >>> 16);
   }
 
   /** The id that a text spells, or nothing: {@link UUID#fromString} takes "1-1-1-1-1". */

@@ -18,10 +18,15 @@ public final class Logs {
       try {
         return work.get();
       } finally {
-        MDC.remove(CORRELATION_ID);
-        MDC.remove(ORDER_ID);
+        reset();
       }
     });
+  }
+
+  /** What follows is about another order. */
+  static void reset() {
+    MDC.remove(CORRELATION_ID);
+    MDC.remove(ORDER_ID);
   }
 
   public static void correlation(String id) {

@@ -29,6 +29,7 @@ public final class Messages {
       var deadline = Deadline.of(context);
       var failures = new ArrayList<SQSBatchResponse.BatchItemFailure>();
       for (var message : event.getRecords()) {
+        Logs.reset();
         try {
           if (!deadline.allows(ENOUGH)) {
             throw new IllegalStateException("no time left for this message");

@@ -288,6 +288,14 @@ class CognitoTest {
   }
 
   @Test
+  void theAdminsPasswordFlowIsItsOwn() {
+    var input = Json.object().put("AuthFlow", "ADMIN_USER_PASSWORD_AUTH").put("ClientId", client).put("UserPoolId", pool.ref());
+    input.putObject("AuthParameters").put("USERNAME", "manager").put("PASSWORD", Cognito.DEMO_PASSWORD);
+    assertCode(() -> call("AdminInitiateAuth", input), "InvalidParameterException", "ADMIN_USER_PASSWORD_AUTH flow not enabled");
+    assertCode(() -> call("InitiateAuth", input), "InvalidParameterException", "ADMIN_USER_PASSWORD_AUTH is not served");
+  }
+
+  @Test
   void signsInWithAPasswordWhereTheClientAllowsIt() {
     var input = Json.object().put("AuthFlow", "USER_PASSWORD_AUTH").put("ClientId", client);
     input.putObject("AuthParameters").put("USERNAME", "manager").put("PASSWORD", Cognito.DEMO_PASSWORD);

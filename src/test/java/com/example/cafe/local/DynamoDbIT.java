@@ -133,6 +133,7 @@ class DynamoDbIT {
     var records = dynamo.call("GetRecords", iterator, Caller.ADMINISTRATOR).get("Records");
     assertThat(records).hasSize(1);
     assertThat(records.at("/0/eventName").asText()).isEqualTo("INSERT");
+    assertThat(records.at("/0/awsRegion").asText()).isEqualTo(Settings.REGION);
   }
 
   @Test

@@ -107,6 +107,10 @@ class EndpointTest {
     var rest = send("GET", "/nothing", "", "Authorization", SIGNATURE.formatted("lambda"));
     assertThat(rest.statusCode()).isEqualTo(404);
     assertThat(rest.headers().firstValue("x-amzn-errortype")).contains("UnknownOperationException");
+    var xml = send("GET", "/2013-04-01/hostedzone", "", "Authorization", SIGNATURE.formatted("route53"));
+    assertThat(xml.body()).contains("<Code>UnknownOperationException</Code>").contains("GET /2013-04-01/hostedzone of route53");
+    var json = send("POST", "/", "Action=Echo", "Content-Type", "application/x-www-form-urlencoded", "Authorization", SIGNATURE.formatted("states"));
+    assertThat(json.body()).contains("The action Echo of states is not served by the local cloud in the Query protocol.");
   }
 
   @Test
@@ -136,6 +140,13 @@ class EndpointTest {
     assertThat(invoked.body()).isEqualTo("raw");
     assertThat(invoked.headers().firstValue("X-Amz-Function-Error")).contains("Unhandled");
     assertThat(calls.getLast()).contains("\"FunctionName\":\"F\"").contains("\"LogType\":\"Tail\"");
+  }
+
+  @Test
+  void aPathOfARestServiceIsNoFormWhateverTheContentTypeSays() throws Exception {
+    var answer = send("POST", "/functions/F/invocations", "raw", "Content-Type", "application/x-www-form-urlencoded",
+        "Authorization", SIGNATURE.formatted("lambda"));
+    assertThat(answer.body()).isEqualTo("raw");
   }
 
   @Test

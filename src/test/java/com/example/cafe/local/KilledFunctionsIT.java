@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -21,7 +24,8 @@ class KilledFunctionsIT {
 
   @Test
   void ordersSettleWithoutDoubleChargesWhileAllFunctionsDieTwice() throws Exception {
-    try (var cafe = RunningCafe.start(java.nio.file.Path.of("target/it-killed"), new java.io.PrintStream(java.io.OutputStream.nullOutputStream()))) {
+    var work = Files.createDirectories(Path.of("target/it-killed"));
+    try (var events = new PrintStream(work.resolve("events.log").toFile()); var cafe = RunningCafe.start(work, events)) {
       var before = orders(cafe);
       var stock = new HashMap<String, Integer>();
       for (var item : ITEMS) {

@@ -59,6 +59,7 @@ class StatesLanguageTest {
       Type:'Pass',Parameters:{'x.$':'$.a',y:[{'z.$':'$.b'}],w:'$.a'}       | {a:1,b:null}       | {x:1,y:[{z:null}],w:'$.a'}
       Type:'Pass',Parameters:{'x.$':'$.a[?(@.p > 1)].n'}                   | {a:[{p:1,n:'i'},{p:2,n:'j'}]} | {x:['j']}
       Type:'Pass',Parameters:{'x.$':'$.a[0:2]','y.$':'$.a[-1:]'}           | {a:[1,2,3]}        | {x:[1,2],y:[3]}
+      Type:'Pass',Parameters:{'x.$':'$.a.length()','y.$':'$.a.sum()'}       | {a:[1,2,3]}        | {x:3,y:6.0}
       Type:'Pass',Parameters:{'x.$':'$$.State.Name','r.$':'$$.Execution.Input.a'} | {a:7}       | {x:'S',r:7}
       Type:'Pass',InputPath:'$.a',Parameters:{'x.$':'$.b'},ResultPath:'$.r' | {a:{b:1}}         | {a:{b:1},r:{x:1}}
       Type:'Succeed'                                                       | {a:1}              | {a:1}

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
@@ -258,6 +259,10 @@ class StepFunctionsTest {
     assertThat(answer.get("status").asText()).isEqualTo("SUCCEEDED");
     assertThat(json(answer.get("output").asText())).isEqualTo(json("{i:[1],n:'x'}"));
     assertThat(answer.get("executionArn").asText()).contains(":express:").contains(":x:");
+    for (var operation : List.of("DescribeExecution", "GetExecutionHistory", "RedriveExecution")) {
+      refused(operation, Json.object().put("executionArn", answer.get("executionArn").asText()), "InvalidArn",
+          "Invalid Arn: 'Resource type not valid in this context: express'");
+    }
     assertThat(answer.get("billingDetails").get("billedMemoryUsedInMB").asInt()).isEqualTo(64);
     var failing = bench.machine("{StartAt:'F',States:{F:{Type:'Fail',Error:'E',Cause:'C'}}}", "EXPRESS");
     var failed = bench.call("StartSyncExecution", Json.object().put("stateMachineArn", failing));

@@ -1,10 +1,13 @@
 package com.example.cafe.notify;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.example.cafe.Events;
 import com.example.cafe.FakeDataApi;
 import com.example.cafe.TestContext;
+import com.example.cafe.platform.Deadline;
+import com.example.cafe.platform.Json;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
@@ -88,6 +91,16 @@ class NotifyCustomerTest {
     assertThat(failures()).isEqualTo(1);
     assertThat(dataApi.log()).anyMatch(sql -> sql.startsWith("DELETE FROM notification"));
     assertThat(dataApi.log()).noneMatch(sql -> sql.contains("SET sent_at"));
+  }
+
+  @Test
+  void whatSesSaysOfAnAddressDoesNotReachTheLogs() {
+    claim(true, false, "\"ada@example.com\"", "null");
+    broken = MessageRejectedException.builder().statusCode(400).message("not verified: ada@example.com").build();
+    assertThatThrownBy(() -> notifyCustomer.mail(Json.parse(Events.sqs("NotifyCustomer").getRecords().getFirst().getBody()),
+        Deadline.of(new TestContext())))
+        .hasMessageContaining("MessageRejectedException").hasNoCause()
+        .satisfies(e -> assertThat(e.getMessage()).doesNotContain("ada"));
   }
 
   @Test

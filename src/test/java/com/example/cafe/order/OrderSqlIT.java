@@ -4,8 +4,8 @@ import static com.example.cafe.order.Orders.Placement;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.example.cafe.PostgresDataApi;
 import com.example.cafe.TestContext;
+import com.example.cafe.local.LocalDatabase;
 import com.example.cafe.platform.Database;
 import com.example.cafe.platform.Deadline;
 import com.example.cafe.platform.Json;
@@ -29,17 +29,17 @@ import org.junit.jupiter.api.Test;
 class OrderSqlIT {
   private static final Customer ADA = new Customer("ada", "ada@example.com");
   private static final Customer BOB = new Customer("bob", null);
-  private static PostgresDataApi postgres;
+  private static LocalDatabase postgres;
 
   private final Deadline deadline = Deadline.of(new TestContext());
-  private final Database database = new Database(postgres, "cluster", "secret", "cafe");
+  private final Database database = new Database(postgres.client(), postgres.cluster(), postgres.secret(), "cafe");
   private final Orders orders = new Orders(database, Clock.systemUTC());
   private final OrderProgress progress = new OrderProgress(database, Clock.systemUTC());
 
   @BeforeAll
   static void start() {
-    postgres = PostgresDataApi.start();
-    TestSchema.migrate(new Database(postgres, "cluster", "secret", "cafe"));
+    postgres = LocalDatabase.start("it-sql");
+    TestSchema.migrate(new Database(postgres.client(), postgres.cluster(), postgres.secret(), "cafe"));
   }
 
   @AfterAll

@@ -23,7 +23,7 @@ public final class Execution {
   private final Instant start;
   private final Pace pace;
   private final List<ObjectNode> events = new ArrayList<>();
-  private final CompletableFuture<Execution> ended = new CompletableFuture<>();
+  private CompletableFuture<Execution> ended = new CompletableFuture<>();
   private int lastEvent;
   private Status status = Status.RUNNING;
   private @Nullable Instant stop;
@@ -31,6 +31,10 @@ public final class Execution {
   private @Nullable String error;
   private @Nullable String cause;
   private @Nullable Thread thread;
+  private int redrives;
+  private @Nullable Instant redriven;
+  /** Where the execution stands, or stood when it ended. */
+  Interpreter.@Nullable Track track;
 
   /** @param input JSON text */
   public Execution(Machine machine, String arn, String name, String input, Pace pace) {
@@ -82,14 +86,67 @@ public final class Execution {
     return cause;
   }
 
+  /** How often the execution was redriven. */
+  public synchronized int redrives() {
+    return redrives;
+  }
+
+  /** When the execution was redriven last, or null. */
+  public synchronized @Nullable Instant redriven() {
+    return redriven;
+  }
+
   /** Every event so far, oldest first, in the form of GetExecutionHistory. */
   public synchronized List<ObjectNode> events() {
     return List.copyOf(events);
   }
 
-  /** Completes when the execution has ended, however. */
-  public CompletableFuture<Execution> ended() {
+  /** Completes when the execution has ended, however. A redrive has an end of its own. */
+  public synchronized CompletableFuture<Execution> ended() {
     return ended;
+  }
+
+  /** @return why the execution cannot be redriven, in the words of DescribeExecution, or null */
+  public synchronized @Nullable String notRedrivable() {
+    if (status == Status.RUNNING || status == Status.SUCCEEDED) {
+      return "Execution is " + status + " and cannot be redriven";
+    }
+    return lastEvent >= MAX_EVENTS - 1 ? "Execution history event limit exceeded" : null;
+  }
+
+  /**
+   * Makes an execution that failed run again; whoever runs it goes on where its track stands.
+   *
+   * @return whether that was possible
+   */
+  boolean redrive() throws InterruptedException {
+    Thread worker;
+    synchronized (this) {
+      worker = thread;
+    }
+    if (notRedrivable() == null && worker != null) {
+      // Told to leave, it may still be on its way out.
+      worker.join();
+    }
+    synchronized (this) {
+      if (notRedrivable() != null) {
+        return false;
+      }
+      redrives++;
+      redriven = Instant.ofEpochMilli(pace.now().toEpochMilli());
+      status = Status.RUNNING;
+      stop = null;
+      error = null;
+      cause = null;
+      thread = null;
+      ended = new CompletableFuture<>();
+      var last = write("ExecutionRedriven", lastEvent, "executionRedrivenEventDetails",
+          Values.object().put("redriveCount", redrives));
+      if (track != null) {
+        track.redriven(last);
+      }
+      return true;
+    }
   }
 
   synchronized void runsOn(Thread worker) {
@@ -153,34 +210,40 @@ public final class Execution {
 
   /** Stops the execution as StopExecution does; does nothing once it has ended. */
   public void abort(@Nullable String why, @Nullable String because) {
+    Runnable leave;
     synchronized (this) {
       if (!end(Status.ABORTED, why, because)) {
         return;
       }
       write("ExecutionAborted", 0, "executionAbortedEventDetails", reason());
+      leave = leaving();
     }
-    leave();
+    leave.run();
   }
 
-  void timeOut() {
+  /** @param attempt the number of redrives that the time belongs to */
+  void timeOut(int attempt) {
+    Runnable leave;
     synchronized (this) {
-      if (!end(Status.TIMED_OUT, null, null)) {
+      if (attempt != redrives || !end(Status.TIMED_OUT, null, null)) {
         return;
       }
       write("ExecutionTimedOut", 0, "executionTimedOutEventDetails", Values.object().put("error", StateError.TIMEOUT));
+      leave = leaving();
     }
-    leave();
+    leave.run();
   }
 
-  private void leave() {
-    Thread worker;
-    synchronized (this) {
-      worker = thread;
-    }
-    if (worker != null) {
-      worker.interrupt();
-    }
-    ended.complete(this);
+  /** What is left to do outside the lock, for this attempt: a redrive may follow at once. */
+  private Runnable leaving() {
+    var worker = thread;
+    var end = ended;
+    return () -> {
+      if (worker != null) {
+        worker.interrupt();
+      }
+      end.complete(this);
+    };
   }
 
   private boolean end(Status outcome, @Nullable String why, @Nullable String because) {

@@ -50,15 +50,33 @@ public final class Interpreter {
     Thread.ofVirtual().name(execution.arn()).start(() -> run(execution));
   }
 
+  /**
+   * Lets an execution that did not succeed go on from the states that did not: those start again with their input, within a
+   * new time limit; nothing else is repeated.
+   *
+   * @return false when the execution is not one to redrive
+   */
+  public boolean redrive(Execution execution) throws InterruptedException {
+    var possible = execution.redrive();
+    if (possible) {
+      start(execution);
+    }
+    return possible;
+  }
+
   private void run(Execution execution) {
     execution.runsOn(Thread.currentThread());
     var timer = timer(execution);
-    var track = new Track(execution, context(execution), new Variables(null), 0);
+    var before = execution.track;
+    var track = before == null ? new Track(execution, context(execution), new Variables(null), 0) : before;
+    execution.track = track;
     try {
-      var started = Values.object().put("input", execution.input());
-      started.set("inputDetails", details());
-      started.put("roleArn", execution.machine().roleArn());
-      execution.event("ExecutionStarted", 0, "executionStartedEventDetails", started);
+      if (before == null) {
+        var started = Values.object().put("input", execution.input());
+        started.set("inputDetails", details());
+        started.put("roleArn", execution.machine().roleArn());
+        execution.event("ExecutionStarted", 0, "executionStartedEventDetails", started);
+      }
       var output = states(track, execution.machine().definition(), Values.parse(execution.input()));
       execution.succeed(Values.write(output), track.last);
     } catch (StateError e) {
@@ -82,10 +100,12 @@ public final class Interpreter {
     if (limit == null) {
       return null;
     }
+    var redriven = execution.redriven();
+    var attempt = execution.redrives();
     return Thread.ofVirtual().start(() -> {
       try {
-        pace.sleepUntil(execution.start().plus(limit));
-        execution.timeOut();
+        pace.sleepUntil((redriven == null ? execution.start() : redriven).plus(limit));
+        execution.timeOut(attempt);
       } catch (InterruptedException e) {
         // The execution has ended before its time.
       }
@@ -110,7 +130,7 @@ public final class Interpreter {
   }
 
   /** A line of states: the main one, a branch, an iteration. */
-  private static final class Track {
+  static final class Track {
     final Execution execution;
     final ObjectNode context;
     final Variables variables;
@@ -118,6 +138,12 @@ public final class Interpreter {
     long last;
     /** The type of the state that runs, for the event of its abortion. */
     volatile @Nullable String current;
+    /** The state that runs, its input, and the event of its entry, 0 before: where a redrive goes on. */
+    @Nullable String at;
+    @Nullable JsonNode input;
+    long entered;
+    /** The branches or iterations of that state so far, by index; null where none began. */
+    Branch @Nullable [] branches;
 
     Track(Execution execution, ObjectNode context, Variables variables, long last) {
       this.execution = execution;
@@ -128,6 +154,21 @@ public final class Interpreter {
 
     Track inner() {
       return new Track(execution, context.deepCopy(), new Variables(variables), last);
+    }
+
+    /** Makes ready to go on after an event. */
+    void redriven(long event) {
+      last = event;
+      current = null;
+      ((ObjectNode) context.get("Execution")).put("RedriveCount", execution.redrives())
+          .put("RedriveTime", Values.time(java.util.Objects.requireNonNull(execution.redriven())));
+      if (branches != null) {
+        for (var branch : branches) {
+          if (branch != null && branch.output == null) {
+            branch.track.redriven(event);
+          }
+        }
+      }
     }
 
     void event(String type) throws StateError, InterruptedException {
@@ -143,14 +184,16 @@ public final class Interpreter {
   private record Step(JsonNode output, @Nullable String next, Map<String, JsonNode> assigned) {}
 
   private JsonNode states(Track track, JsonNode machine, JsonNode input) throws StateError, InterruptedException {
-    var name = machine.get("StartAt").asText();
-    var value = input;
+    var resumed = track.at != null;
+    var name = track.at == null ? machine.get("StartAt").asText() : track.at;
+    var value = track.input == null ? input : track.input;
     while (true) {
       var state = machine.get("States").get(name);
       if (state == null) {
         throw StateError.exhausted("There is no state '" + name + "'.");
       }
-      var step = new StateRun(track, name, state, value).run();
+      var step = new StateRun(track, name, state, value, resumed).run();
+      resumed = false;
       value = step.output();
       if (step.next() == null) {
         return value;
@@ -179,8 +222,10 @@ public final class Interpreter {
     /** Whether an expression that fails now is one of this very state, not of one inside. */
     private boolean evaluationFailure;
     private int retries;
+    /** Whether a redrive brought the execution here, and the state has not begun anew since. */
+    private boolean resumed;
 
-    StateRun(Track track, String name, JsonNode state, JsonNode input) {
+    StateRun(Track track, String name, JsonNode state, JsonNode input, boolean resumed) {
       this.track = track;
       this.name = name;
       this.state = state;
@@ -188,6 +233,12 @@ public final class Interpreter {
       this.jsonata = jsonata(state);
       this.input = input;
       this.before = track.last;
+      this.resumed = resumed && track.entered != 0 && counted();
+    }
+
+    /** Whether it has attempts to count: only these states go on in a redrive without being entered anew. */
+    private boolean counted() {
+      return type.equals("Task") || type.equals("Parallel") || type.equals("Map");
     }
 
     private boolean jsonata(JsonNode state) {
@@ -200,11 +251,12 @@ public final class Interpreter {
       if (Thread.interrupted()) {
         throw new InterruptedException();
       }
-      var details = Values.object().put("name", name).put("input", Values.write(input));
-      details.set("inputDetails", details());
       track.current = type;
-      track.event(type + "StateEntered", "stateEnteredEventDetails", details);
-      entered = track.last;
+      if (resumed) {
+        entered = track.entered;
+      } else {
+        enter();
+      }
       onStateEntered.accept(track.execution, name);
       var self = track.context.putObject("State").put("Name", name).put("EnteredTime", Values.time(pace.now()));
       var step = attempts(self);
@@ -218,6 +270,18 @@ public final class Interpreter {
       track.context.remove("Task");
       track.current = null;
       return step;
+    }
+
+    private void enter() throws StateError, InterruptedException {
+      track.at = name;
+      track.input = input;
+      track.entered = 0;
+      track.branches = null;
+      var details = Values.object().put("name", name).put("input", Values.write(input));
+      details.set("inputDetails", details());
+      track.event(type + "StateEntered", "stateEnteredEventDetails", details);
+      entered = track.last;
+      track.entered = entered;
     }
 
     private void exit(String output, Map<String, JsonNode> assigned) throws StateError, InterruptedException {
@@ -237,7 +301,7 @@ public final class Interpreter {
 
     private Step attempts(ObjectNode self) throws StateError, InterruptedException {
       var counts = new int[state.path("Retry").size()];
-      var counted = type.equals("Task") || type.equals("Parallel") || type.equals("Map");
+      var counted = counted();
       while (true) {
         if (counted) {
           self.put("RetryCount", retries);
@@ -596,15 +660,24 @@ public final class Interpreter {
     private Step parallel() throws StateError, InterruptedException {
       var arguments = arguments();
       evaluationFailure = false;
-      track.event("ParallelStateStarted");
       var branches = state.get("Branches");
+      var known = known(branches.size());
+      if (!resumed) {
+        track.event("ParallelStateStarted");
+      }
+      resumed = false;
       var group = new Group(track);
+      var outputs = new JsonNode[branches.size()];
+      var left = 0;
       for (var i = 0; i < branches.size(); i++) {
         var branch = branches.get(i);
-        group.start(i, track.inner(), inner -> states(inner, branch, arguments));
+        outputs[i] = known[i] == null ? null : known[i].output;
+        if (outputs[i] == null) {
+          known[i] = group.start(i, known[i] == null ? track.inner() : known[i].track, inner -> states(inner, branch, arguments));
+          left++;
+        }
       }
-      var outputs = new JsonNode[branches.size()];
-      for (var left = branches.size(); left > 0; left--) {
+      for (; left > 0; left--) {
         var done = group.take();
         if (done.failure != null) {
           track.last = done.track.last;
@@ -621,6 +694,17 @@ public final class Interpreter {
         track.last = done.track.last;
       }
       return finished(outputs);
+    }
+
+    /** The branches of this state: those that a redrive finds, or none yet. */
+    private Branch[] known(int size) {
+      var known = resumed ? track.branches : null;
+      if (known == null || known.length != size) {
+        known = new Branch[size];
+        resumed = false;
+      }
+      track.branches = known;
+      return known;
     }
 
     private Step finished(JsonNode[] outputs) throws StateError, InterruptedException {
@@ -653,22 +737,34 @@ public final class Interpreter {
       var limit = (int) Math.min(concurrency == 0 ? MAX_CONCURRENCY : concurrency, MAX_CONCURRENCY);
       var tolerated = tolerated(effective, items.size());
       evaluationFailure = false;
-      track.event("MapStateStarted", "mapStateStartedEventDetails", Values.object().put("length", items.size()));
+      var known = known(items.size());
+      if (!resumed) {
+        track.event("MapStateStarted", "mapStateStartedEventDetails", Values.object().put("length", items.size()));
+      }
+      resumed = false;
+      var outputs = new JsonNode[items.size()];
+      var open = new ArrayList<Integer>();
+      for (var i = 0; i < items.size(); i++) {
+        outputs[i] = known[i] == null ? null : known[i].output;
+        if (outputs[i] == null) {
+          open.add(i);
+        }
+      }
       var group = new Group(track);
       var started = 0;
       var first = new ArrayList<Work>();
       var tracks = new ArrayList<Track>();
-      for (; started < Math.min(limit, items.size()); started++) {
-        var inner = iteration(started, items.get(started), track.last);
-        first.add(iterate(inner, effective, items.get(started), processor));
+      for (; started < Math.min(limit, open.size()); started++) {
+        var index = open.get(started);
+        var inner = iteration(index, items.get(index), track.last, known[index]);
+        first.add(iterate(inner, effective, items.get(index), processor));
         tracks.add(inner);
       }
       for (var i = 0; i < first.size(); i++) {
-        group.start(i, tracks.get(i), first.get(i));
+        known[open.get(i)] = group.start(open.get(i), tracks.get(i), first.get(i));
       }
-      var outputs = new JsonNode[items.size()];
       var failures = 0;
-      for (var left = items.size(); left > 0; left--) {
+      for (var left = open.size(); left > 0; left--) {
         var done = group.take();
         var end = done.track.last;
         if (done.failure != null) {
@@ -693,16 +789,17 @@ public final class Interpreter {
           track.last =
               track.execution.event("MapIterationSucceeded", end, "mapIterationSucceededEventDetails", item(done.index));
         }
-        if (started < items.size()) {
-          var inner = iteration(started, items.get(started), end);
+        if (started < open.size()) {
+          var index = open.get(started++);
+          var inner = iteration(index, items.get(index), end, known[index]);
           Work work;
           try {
-            work = iterate(inner, effective, items.get(started), processor);
+            work = iterate(inner, effective, items.get(index), processor);
           } catch (StateError e) {
             group.abort();
             throw e;
           }
-          group.start(started++, inner, work);
+          known[index] = group.start(index, inner, work);
         }
       }
       return finished(outputs);
@@ -712,8 +809,9 @@ public final class Interpreter {
       return Values.object().put("name", name).put("index", index);
     }
 
-    private Track iteration(int index, JsonNode value, long previous) throws StateError, InterruptedException {
-      var inner = track.inner();
+    private Track iteration(int index, JsonNode value, long previous, @Nullable Branch known)
+        throws StateError, InterruptedException {
+      var inner = known == null ? track.inner() : known.track;
       var item = inner.context.putObject("Map").putObject("Item");
       item.put("Index", index).set("Value", value);
       inner.last = track.execution.event("MapIterationStarted", previous, "mapIterationStartedEventDetails", item(index));
@@ -800,7 +898,7 @@ public final class Interpreter {
       this.outer = outer;
     }
 
-    void start(int index, Track track, Work work) {
+    Branch start(int index, Track track, Work work) {
       var branch = new Branch(index, track);
       running.add(branch);
       branch.thread = Thread.ofVirtual().name(outer.execution.arn() + "#" + index).start(() -> {
@@ -816,6 +914,7 @@ public final class Interpreter {
           done.add(branch);
         }
       });
+      return branch;
     }
 
     /** The next branch that has ended. Interrupted, it stops them all first. */

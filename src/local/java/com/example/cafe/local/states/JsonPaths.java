@@ -59,7 +59,9 @@ final class JsonPaths {
       return root;
     }
     try {
-      return JsonPath.using(CONFIGURATION).parse(root).<JsonNode>read(path);
+      // A path that ends in a function such as length() gives a plain number or text.
+      var value = JsonPath.using(CONFIGURATION).parse(root).<Object>read(path);
+      return value instanceof JsonNode node ? node : Values.MAPPER.valueToTree(value);
     } catch (PathNotFoundException e) {
       return null;
     } catch (JsonPathException | IllegalArgumentException | ClassCastException e) {
