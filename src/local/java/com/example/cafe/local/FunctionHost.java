@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
@@ -188,14 +187,17 @@ final class FunctionHost implements AutoCloseable {
     if (Files.isDirectory(pids)) {
       endLeftOvers();
     }
-    try (var walk = Files.walk(folder)) {
-      for (var path : walk.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(path);
+    // A process that has just ended may still be taking its own files away: a second look finds less.
+    for (var attempt = 1; Files.exists(folder); attempt++) {
+      try (var walk = Files.walk(folder)) {
+        for (var path : walk.sorted(Comparator.reverseOrder()).toList()) {
+          Files.deleteIfExists(path);
+        }
+      } catch (IOException | UncheckedIOException e) {
+        if (attempt == 5) {
+          throw new UncheckedIOException("cannot clear " + folder, e instanceof IOException io ? io : ((UncheckedIOException) e).getCause());
+        }
       }
-    } catch (NoSuchFileException e) {
-      // The first start: nothing is left.
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot clear " + folder, e);
     }
   }
 
