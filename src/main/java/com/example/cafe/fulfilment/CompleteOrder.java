@@ -25,7 +25,7 @@ public final class CompleteOrder implements RequestHandler<Map<String, Object>, 
 
   private CompleteOrder(Database database, Clock clock) {
     this(new OrderProgress(database, clock), Outbox.fromEnvironment(database, clock));
-    Snapshot.prime(database::prime);
+    Snapshot.prime(database::prime, outbox::announce);
   }
 
   CompleteOrder(OrderProgress orders, Outbox outbox) {

@@ -25,7 +25,7 @@ public final class RejectOrder implements RequestHandler<Map<String, Object>, Ma
 
   private RejectOrder(Database database, Clock clock) {
     this(new OrderProgress(database, clock), Outbox.fromEnvironment(database, clock));
-    Snapshot.prime(database::prime);
+    Snapshot.prime(database::prime, outbox::announce);
   }
 
   RejectOrder(OrderProgress orders, Outbox outbox) {

@@ -34,7 +34,7 @@ public final class PlaceOrder implements RequestHandler<APIGatewayProxyRequestEv
 
   private PlaceOrder(Database database, Clock clock) {
     this(new Orders(database, clock), Outbox.fromEnvironment(database, clock));
-    Snapshot.prime(database::prime);
+    Snapshot.prime(database::prime, outbox::announce);
   }
 
   PlaceOrder(Orders orders, Outbox outbox) {

@@ -83,7 +83,7 @@ public final class Database {
     client.commitTransaction(r -> r.resourceArn(cluster).secretArn(secret).transactionId(id));
   }
 
-  /** Loads what a first statement needs, before a snapshot is taken. Wakes nobody: a failure is as good as an answer. */
+  /** Loads what a first statement needs, before a snapshot is taken. Waits for nobody: a failure is as good as an answer. */
   public void prime() {
     try {
       one(Sql.of("SELECT CAST('{}' AS text)"), Deadline.now());

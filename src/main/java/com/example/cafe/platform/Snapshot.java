@@ -13,14 +13,14 @@ public final class Snapshot {
   private Snapshot() {}
 
   /** Runs this before the snapshot; never, where none will be taken. */
-  public static void prime(Runnable work) {
+  public static void prime(Runnable... work) {
     if (!"snap-start".equals(System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE"))) {
       return;
     }
     var resource = new Resource() {
       @Override
       public void beforeCheckpoint(org.crac.Context<? extends Resource> context) {
-        work.run();
+        List.of(work).forEach(Runnable::run);
       }
 
       @Override
