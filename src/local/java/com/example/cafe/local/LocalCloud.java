@@ -247,7 +247,8 @@ final class LocalCloud implements AutoCloseable {
     }
     Runtime.getRuntime().addShutdownHook(new Thread(cloud::close));
     // Maven may die without telling: then nobody would ever end this.
-    ProcessHandle.current().parent().ifPresent(parent -> parent.onExit().thenRun(() -> System.exit(0)));
+    // On a thread of its own: where there are few cores it would hold the pool's only one, which tells that functions are gone.
+    ProcessHandle.current().parent().ifPresent(parent -> parent.onExit().thenRun(() -> Thread.ofPlatform().start(() -> System.exit(0))));
     System.out.println(cloud.banner());
     if (cloud.settings.listen().isEmpty()) {
       cloud.listenOnBridge();
