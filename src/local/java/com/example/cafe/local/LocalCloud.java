@@ -22,7 +22,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,6 +45,7 @@ final class LocalCloud implements AutoCloseable {
   private final Ses ses;
   private final Deployment deployment;
   private volatile boolean ready;
+  private boolean closed;
 
   /**
    * Starts everything; returns when it is ready.
@@ -50,9 +54,15 @@ final class LocalCloud implements AutoCloseable {
    * @throws IllegalStateException where a port is taken or another local cloud runs in this folder
    */
   LocalCloud(Settings settings, PrintStream out) {
+    this(settings, out, close -> { });
+  }
+
+  /** @param begun told how to end it before anything is started: Ctrl-C may come while it starts */
+  private LocalCloud(Settings settings, PrintStream out, Consumer<Runnable> begun) {
     this.settings = settings;
     this.log = new EventLog(out);
     this.lock = lock(settings.work());
+    begun.accept(this::close);
     try {
       endpoint = opened(new Endpoint(port(settings.awsPort(), "aws.port"), settings.listen()));
       endpoint.mount("/_local/ready", exchange -> text(exchange, ready ? 200 : 503, ready ? "ready\n" : "starting\n"));
@@ -92,8 +102,14 @@ final class LocalCloud implements AutoCloseable {
   }
 
   private <T extends AutoCloseable> T opened(T part) {
-    open.add(part);
-    return part;
+    synchronized (open) {
+      if (!closed) {
+        open.add(part);
+        return part;
+      }
+    }
+    close(part);
+    throw new IllegalStateException("it was ended while it started");
   }
 
   private static int port(int port, String option) {
@@ -218,13 +234,13 @@ final class LocalCloud implements AutoCloseable {
   @Override
   public void close() {
     ready = false;
-    for (var part : open.reversed()) {
-      try {
-        part.close();
-      } catch (Exception e) {
-        System.err.println("while ending " + part.getClass().getSimpleName() + ": " + e);
+    synchronized (open) {
+      if (closed) {
+        return;
       }
+      closed = true;
     }
+    open.reversed().forEach(LocalCloud::close);
     try {
       lock.acquiredBy().close();
     } catch (IOException e) {
@@ -232,28 +248,60 @@ final class LocalCloud implements AutoCloseable {
     }
   }
 
+  private static void close(AutoCloseable part) {
+    try {
+      part.close();
+    } catch (Exception e) {
+      System.err.println("while ending " + part.getClass().getSimpleName() + ": " + e);
+    }
+  }
+
   /** Starts, says where things are, and stays until Ctrl-C. Options are system properties: see README.md. */
   public static void main(String[] arguments) throws InterruptedException {
     var project = Path.of("").toAbsolutePath();
+    // Maven may die without telling: then nobody would ever end this.
+    ProcessHandle.current().parent().ifPresent(LocalCloud::endAfter);
+    var ending = new AtomicBoolean();
     LocalCloud cloud;
     try {
       var settings = new Settings(project, project.resolve("target/local"), number("api.port", 3000), number("aws.port", 4566),
           System.getProperty("debug", ""), number("debug.port", 5005), listen(System.getProperty("listen", "")));
-      cloud = new LocalCloud(settings, System.out);
-    } catch (IllegalArgumentException | IllegalStateException | AwsException e) {
+      cloud = new LocalCloud(settings, System.out, close -> Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+        ending.set(true);
+        close.run();
+      })));
+    } catch (RuntimeException e) {
+      if (ending.get()) {
+        // Whatever it fails of now, it fails because it was told to end.
+        return;
+      }
+      if (!(e instanceof IllegalArgumentException || e instanceof IllegalStateException || e instanceof AwsException)) {
+        throw e;
+      }
       System.err.println("\nThe local cloud did not start: " + e.getMessage() + "\n");
       System.exit(1);
       return;
     }
-    Runtime.getRuntime().addShutdownHook(new Thread(cloud::close));
-    // Maven may die without telling: then nobody would ever end this.
-    // On a thread of its own: where there are few cores it would hold the pool's only one, which tells that functions are gone.
-    ProcessHandle.current().parent().ifPresent(parent -> parent.onExit().thenRun(() -> Thread.ofPlatform().start(() -> System.exit(0))));
     System.out.println(cloud.banner());
     if (cloud.settings.listen().isEmpty()) {
       cloud.listenOnBridge();
     }
     Thread.currentThread().join();
+  }
+
+  /** Not by onExit(): that looks up to five seconds late, and would end us on the very pool that tells of our functions' ends. */
+  private static void endAfter(ProcessHandle parent) {
+    Thread.ofPlatform().daemon().name("parent").start(() -> {
+      try {
+        // A dead parent that nobody has waited for still counts as alive, but is our parent no more.
+        while (parent.isAlive() && ProcessHandle.current().parent().equals(Optional.of(parent))) {
+          Thread.sleep(Duration.ofMillis(250));
+        }
+        System.exit(0);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    });
   }
 
   private static int number(String property, int otherwise) {

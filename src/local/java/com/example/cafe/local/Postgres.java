@@ -101,6 +101,8 @@ final class Postgres implements AutoCloseable {
         return free;
       } catch (IllegalStateException e) {
         failure = new IllegalStateException(e.getMessage() + "\n" + tail(log), e);
+        // Ctrl-C ends pg_ctl while it waits, but not the server that it has started.
+        stopLeftover(home, data);
         if (!tail(log).contains("Address already in use")) {
           break;
         }
