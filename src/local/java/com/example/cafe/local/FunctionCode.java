@@ -161,6 +161,11 @@ final class FunctionCode {
     if (current != null && now - looked < LOOK_AGAIN) {
       return current;
     }
+    if (current != null && !complete()) {
+      // A compiler is at work, or has failed: nobody waits for it.
+      looked = now;
+      return current;
+    }
     var stamp = stamp();
     if (current == null || !stamp.value().equals(current.stamp()) && !stamp.value().equals(refused)) {
       var settled = settle(stamp, current == null ? 0 : SETTLED);

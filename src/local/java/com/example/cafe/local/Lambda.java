@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
@@ -86,9 +87,10 @@ final class Lambda implements Service {
       // What the template's events invoke is the alias, if it has one.
       var version = function.aliases.keySet().stream().findFirst().map(function::versionOf).orElse(LambdaFunction.LATEST);
       function.pool().startForDebugging(version);
-      log.event("debug", function.logicalId() + " has one instance, no time-out, and waits for a debugger at 127.0.0.1:"
+      log.event("debug", function.logicalId() + " has one instance, no time-out, and listens for a debugger at 127.0.0.1:"
           + host.settings.debugPort());
     }
+    host.aot.awaitPrepared(Duration.ofSeconds(3));
     started = true;
     mappings.values().forEach(EventSourceMapping::start);
     host.aot.trainWhenQuiet(host.code.classes());

@@ -397,7 +397,7 @@ class LambdaIT {
     lambda = lambda("Actor", TARGET.resolve("test-classes"));
     function("Actor", "Actor", "{\"Timeout\": 1}");
     lambda.start();
-    assertThat(console()).contains("Actor has one instance, no time-out, and waits for a debugger at 127.0.0.1:");
+    assertThat(console()).contains("Actor has one instance, no time-out, and listens for a debugger at 127.0.0.1:");
     assertThat(invoke("cafe-Actor", "{\"do\":\"sleep\",\"millis\":2000}").has("FunctionError")).isFalse();
     assertThat(Files.readString(work.resolve("logs/Actor.log"))).contains("Listening for transport dt_socket at address");
   }
