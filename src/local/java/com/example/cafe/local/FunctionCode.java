@@ -39,7 +39,7 @@ import software.amazon.awssdk.utilslite.SdkInternalThreadLocal;
 final class FunctionCode {
   private static final long LOOK_AGAIN = TimeUnit.MILLISECONDS.toNanos(100);
   private static final long SETTLED = TimeUnit.MILLISECONDS.toNanos(400);
-  private static final long GIVE_UP = TimeUnit.SECONDS.toNanos(20);
+  private static final long GIVE_UP = TimeUnit.SECONDS.toNanos(5);
 
   private final Path classes;
   private final Path folder;
@@ -159,11 +159,6 @@ final class FunctionCode {
   synchronized Snapshot current() {
     var now = System.nanoTime();
     if (current != null && now - looked < LOOK_AGAIN) {
-      return current;
-    }
-    if (current != null && !complete()) {
-      // A compiler is at work, or has failed: nobody waits for it.
-      looked = now;
       return current;
     }
     var stamp = stamp();

@@ -36,8 +36,15 @@ final class Benchmark {
     try (cafe) {
       var sinceJvm = millisSince(ProcessHandle.current().info().startInstant().orElseThrow());
       row("start of the JVM to ready", sinceJvm + " ms");
+      row("the first order, POST to COMPLETED", order(cafe) + " ms");
+      var deadline = Instant.now().plusSeconds(90);
+      while (!Files.isRegularFile(cafe.cloud.lambda().archive(AotCache.Kind.AHEAD_OF_TIME)) && Instant.now().isBefore(deadline)) {
+        Thread.sleep(500);
+      }
       var cold = new ArrayList<Long>();
       for (var round = 0; round < COLD_ROUNDS; round++) {
+        cafe.cloud.lambda().killAll();
+        Thread.sleep(3000); // the mail of the order before, and the killed, are out of the way
         cafe.cloud.lambda().killAll();
         cold.add(order(cafe));
       }
@@ -80,13 +87,18 @@ final class Benchmark {
     }
   }
 
+  /** From the request's start to the time that the order says it was completed at: asking it all the time would slow it. */
   private static long order(RunningCafe cafe) throws Exception {
-    var started = System.nanoTime();
+    var started = Instant.now();
     var id = cafe.place("customer", UUID.randomUUID().toString(), RunningCafe.order("espresso", 1)).json().get("orderId").asText();
-    while (!cafe.order("customer", id).get("status").asText().equals("COMPLETED")) {
-      Thread.sleep(5);
+    while (true) {
+      Thread.sleep(250);
+      var steps = cafe.order("customer", id).get("timeline");
+      var last = steps.get(steps.size() - 1);
+      if (last.get("status").asText().equals("COMPLETED")) {
+        return Duration.between(started, Instant.parse(last.get("at").asText())).toMillis();
+      }
     }
-    return (System.nanoTime() - started) / 1_000_000;
   }
 
   /** Cold: process start to answer; warm: the invocation alone. Medians. */
