@@ -92,7 +92,7 @@ final class ApiGateway implements Service {
     try {
       server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 0);
     } catch (BindException e) {
-      throw new IllegalStateException("port " + port + " is taken; choose another one for the API with -Dapi.port=PORT", e);
+      throw new IllegalStateException("port " + port + " is taken: end what uses it, or choose another with -Dapi.port=" + (port + 1), e);
     } catch (IOException e) {
       throw new IllegalStateException("cannot listen on port " + port, e);
     }

@@ -71,6 +71,9 @@ final class Endpoint implements Aws, AutoCloseable {
       server.start();
       servers.add(server);
     } catch (BindException e) {
+      if (address.isLoopbackAddress()) {
+        throw new IllegalStateException("port " + port + " is taken: end what uses it, or choose another with -Daws.port=" + (port + 1), e);
+      }
       throw new IllegalStateException("cannot listen on " + address.getHostAddress() + ":" + port + " (" + e.getMessage() + ")", e);
     } catch (IOException e) {
       throw new java.io.UncheckedIOException(e);

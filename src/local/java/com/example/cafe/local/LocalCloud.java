@@ -8,7 +8,6 @@ import java.io.UncheckedIOException;
 import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.NetworkInterface;
-import java.net.ServerSocket;
 import java.net.SocketException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -64,7 +63,7 @@ final class LocalCloud implements AutoCloseable {
     this.lock = lock(settings.work());
     begun.accept(this::close);
     try {
-      endpoint = opened(new Endpoint(port(settings.awsPort(), "aws.port"), settings.listen()));
+      endpoint = opened(new Endpoint(settings.awsPort(), settings.listen()));
       endpoint.mount("/_local/ready", exchange -> text(exchange, ready ? 200 : 503, ready ? "ready\n" : "starting\n"));
       var url = endpoint.url();
       // Those with servers of their own come first: they start in the background.
@@ -75,7 +74,7 @@ final class LocalCloud implements AutoCloseable {
       var dynamo = opened(new DynamoDb(settings.work(), log));
       cognito = opened(new Cognito(url));
       lambda = opened(new Lambda(settings, url, settings.project().resolve("target/runtime.classpath"), endpoint, log));
-      gateway = opened(new ApiGateway(port(settings.apiPort(), "api.port"), endpoint, cognito, log));
+      gateway = opened(new ApiGateway(settings.apiPort(), endpoint, cognito, log));
       var sns = opened(new Sns(endpoint, log));
       ses = opened(new Ses(settings.work(), log));
       var scheduler = opened(new Scheduler(endpoint, log));
@@ -110,19 +109,6 @@ final class LocalCloud implements AutoCloseable {
     }
     close(part);
     throw new IllegalStateException("it was ended while it started");
-  }
-
-  private static int port(int port, String option) {
-    if (port == 0) {
-      return 0;
-    }
-    try (var probe = new ServerSocket()) {
-      probe.setReuseAddress(true);
-      probe.bind(new java.net.InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-      return port;
-    } catch (IOException e) {
-      throw new IllegalStateException("port " + port + " is taken: end what uses it, or choose another with -D" + option + "=" + (port + 1), e);
-    }
   }
 
   private static FileLock lock(Path work) {

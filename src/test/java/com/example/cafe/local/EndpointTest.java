@@ -1,6 +1,7 @@
 package com.example.cafe.local;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -147,6 +148,12 @@ class EndpointTest {
     var answer = send("POST", "/functions/F/invocations", "raw", "Content-Type", "application/x-www-form-urlencoded",
         "Authorization", SIGNATURE.formatted("lambda"));
     assertThat(answer.body()).isEqualTo("raw");
+  }
+
+  @Test
+  void aPortThatIsTakenIsNamedWithTheWayOut() {
+    assertThatIllegalStateException().isThrownBy(() -> new Endpoint(endpoint.port(), List.of()))
+        .withMessage("port " + endpoint.port() + " is taken: end what uses it, or choose another with -Daws.port=" + (endpoint.port() + 1));
   }
 
   @Test
